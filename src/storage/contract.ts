@@ -1,0 +1,110 @@
+/**
+ * The object store: bulk storage for functions, inputs, outcomes and users' own objects (paper §3.1).
+ *
+ * Obligations of every implementation, checked by the shared suite in test/conformance/object-store.ts:
+ * - Keys are `/`-separated, relative, 1–900 bytes of UTF-8, no empty, `.` or `..` segment, no control character,
+ *   no backslash. Anything else is a StoreError `BAD_KEY`, and no key can reach outside the store's root.
+ * - An object is visible whole or not at all, also after a crash at any moment. Objects are written once; logs grow.
+ * - Calls may overlap in any order. Every call may be repeated after a failure (idempotent), except `append`.
+ * - Failures are StoreErrors: STORE_UNWRITABLE (permission, read-only), STORE_FULL, STORE_CORRUPT (checksum or
+ *   length doesn't match), STORE_UNAVAILABLE (worth a retry), NOT_FOUND, BAD_KEY. Each names the key.
+ * - Retry, metering and fault injection are layers around a store (storage/layers), never inside it.
+ */
+export interface ObjectStore {
+  /** For messages: "disk ./.kinglet", "memory", "s3://bucket/prefix". Never holds a secret. */
+  readonly description: string;
+  readonly capabilities: StoreCapabilities;
+
+  /** The object's bytes, or those of `range`. @throws StoreError NOT_FOUND; a range past the end is cut short. */
+  get(key: string, options?: GetOptions): Promise<Uint8Array>;
+
+  /** As `get`, as a stream of chunks in bounded memory. */
+  getStream(key: string, options?: GetOptions): AsyncIterable<Uint8Array>;
+
+  /**
+   * Stores an object atomically. With `ifAbsent`, of all concurrent and repeated puts of a key exactly one gets
+   * `{ created: true }` and the object keeps that one's bytes; every other gets `{ created: false }` and leaves it
+   * untouched. Without, the last writer wins. `body` may be one chunk, a list of chunks, or a stream.
+   */
+  put(key: string, body: PutBody, options?: PutOptions): Promise<PutResult>;
+
+  /** Size and age, or undefined where there is no such object. */
+  head(key: string): Promise<ObjectInfo | undefined>;
+
+  /** Objects whose key starts with `prefix` ("" for all), in code-unit order of their keys, lazily. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
+
+  /** Removes the objects; those that are not there are no error. */
+  delete(keys: readonly string[]): Promise<void>;
+
+  /**
+   * Opens a log: an object that one writer makes and appends to. @throws StoreError if the key exists: a log is never reopened.
+   * Present where `capabilities.append`.
+   */
+  openLog?(key: string): MaybePromise<LogWriter>;
+
+  /** Quick existence check; synchronous where the store can (disk, memory). */
+  exists(key: string): MaybePromise<boolean>;
+
+  /**
+   * The whole path of an object for processes of this machine, where objects are plain files; undefined elsewhere.
+   * Lets a worker read a range or append without another protocol.
+   */
+  localPath?(key: string): string;
+
+  close(): Promise<void>;
+}
+
+export type MaybePromise<T> = T | Promise<T>;
+
+export type PutBody = Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
+
+export interface StoreCapabilities {
+  /** `openLog` works. */
+  readonly append: boolean;
+  /** `put({ ifAbsent })` is atomic between processes. */
+  readonly putIfAbsent: boolean;
+  /** Objects outlive this process. */
+  readonly durable: boolean;
+}
+
+export interface GetOptions {
+  readonly range?: { readonly offsetBytes: number; readonly lengthBytes: number };
+  readonly signal?: AbortSignal;
+}
+
+export interface PutOptions {
+  readonly ifAbsent?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface PutResult {
+  readonly created: boolean;
+}
+
+export interface ListOptions {
+  /** Only keys greater than this one. */
+  readonly after?: string;
+}
+
+export interface ObjectInfo {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** Milliseconds since the epoch. */
+  readonly modifiedMs: number;
+}
+
+/**
+ * The one writer of a log. `append` is atomic only up to a crash: a torn tail is possible, so readers frame and
+ * checksum what they write (job/frames.ts) and stop at the first bad frame.
+ */
+export interface LogWriter {
+  readonly key: string;
+  /** Bytes written so far. */
+  readonly sizeBytes: number;
+  /** Appends the chunks, in order, as one write where the system allows. Synchronous on disk and memory. */
+  append(chunks: readonly Uint8Array[]): MaybePromise<void>;
+  /** Makes what was appended survive a power loss (`durability: "fsync"`). */
+  sync(): MaybePromise<void>;
+  close(): MaybePromise<void>;
+}
