@@ -1,0 +1,122 @@
+import type { JobRef, OutcomeLocation } from "../job/contract.ts";
+
+/**
+ * A compute backend starts invocations on workers. It knows nothing of jobs, retries or commits: it says what it has
+ * (offers), runs what it is told, and says how each attempt ended, with evidence.
+ *
+ * Obligations, checked by test/conformance/compute.ts:
+ * - Every started attempt gets exactly one `ended`, after all of its `progressed`, whatever happens to its worker;
+ *   locally within 5 s of the event, or of its timeout.
+ * - What `progressed` reports is durable in the store before it is reported.
+ * - `start`, `cancel`, `reply` and `scale` never throw and never block; failures arrive as events.
+ * - No event after `close()` has resolved; then no process, thread, timer or lock of the backend is left.
+ */
+export interface ComputeBackend {
+  readonly description: string;
+  /** The most slots it can have. */
+  readonly maxSlots: number;
+
+  open(events: ComputeEvents): void;
+
+  /** Wants `slots` slots from now on. Answers with offers and withdrawals, as far and as soon as it can. */
+  scale(slots: number): void;
+
+  start(invocation: Invocation): void;
+
+  /**
+   * `revoke`: drop the attempt if none of its tasks has started (→ ended `revoked`), else leave it be.
+   * `abort`: tell the running task (its `ctx.signal`), and stop it by force `graceMs` later (→ ended `cancelled`).
+   */
+  cancel(attempt: number, how: "revoke" | "abort", graceMs?: number): void;
+
+  /** Answers a `request` of a running task. */
+  reply(attempt: number, requestId: number, payload: Uint8Array): void;
+
+  /** Ends everything by force, then resolves. */
+  close(): Promise<void>;
+}
+
+/** One try of a batch: consecutive tasks of one job, run one after the other on one slot. */
+export interface Invocation {
+  /** Unique within the driver, 1…2³²−1. */
+  readonly attempt: number;
+  readonly slot: string;
+  readonly job: JobRef;
+  /** Prefix of the job's journal in the store: proposals go to `<prefix>worker-<workerId>.log`. */
+  readonly journalPrefix: string;
+  /** Key of the captured function in the store. */
+  readonly functionKey: string;
+  /** Index of the first task. */
+  readonly first: number;
+  readonly count: number;
+  /** The inputs of the tasks: a packed run (job/entries.ts). */
+  readonly inputs: Uint8Array;
+  readonly options: InvocationOptions;
+}
+
+export interface InvocationOptions {
+  /** Limit for each task; none if undefined. */
+  readonly timeoutMs?: number;
+  /** A new process for this invocation (the scheduler then makes batches of one task). */
+  readonly isolate?: boolean;
+  /** Memory limit of the worker process, heap and buffers together. */
+  readonly memoryMb?: number;
+  /** Environment variables of the task, over the driver's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Commit each outcome to the log at once rather than once a batch (`idempotent: false`). */
+  readonly flushEachTask?: boolean;
+  /** `durability: "fsync"`: sync the log before reporting. */
+  readonly sync?: boolean;
+  /** How many maps this one is nested in. */
+  readonly depth?: number;
+}
+
+export interface ComputeEvents {
+  /** A slot is there, or has changed: it runs one attempt at a time and holds `queue` more behind it. */
+  offer(slot: string, queue: number): void;
+  /** A slot is gone; all its attempts have ended before. */
+  withdrawn(slot: string): void;
+  /** Outcomes of consecutive tasks are in the store. */
+  progressed(attempt: number, report: OutcomeReport): void;
+  ended(attempt: number, end: AttemptEnd): void;
+  /** A line that a task printed. */
+  console(line: ConsoleLine): void;
+  /** A running task asks its driver something (nested maps); the answer goes through `reply`. */
+  request(attempt: number, requestId: number, payload: Uint8Array): void;
+}
+
+export interface OutcomeReport {
+  /** Where the run lies in the store. */
+  readonly location: OutcomeLocation;
+  readonly first: number;
+  readonly count: number;
+  /** The packed run itself (job/entries.ts). */
+  readonly run: Uint8Array;
+  /** Time that the tasks took on the worker, together. */
+  readonly busyMs: number;
+}
+
+/**
+ * How an attempt ended. Tasks without an outcome in `progressed` have none.
+ * `startedTask`: index of the task that was running then; undefined where none had started.
+ */
+export type AttemptEnd =
+  | { readonly kind: "ok" }
+  | {
+      readonly kind: "crashed" | "out-of-memory" | "timed-out" | "lost" | "throttled" | "cancelled" | "revoked";
+      readonly startedTask: number | undefined;
+      /** `exit code 3`, `signal SIGSEGV`, the last lines of stderr, `no outcome within 500 ms`… */
+      readonly evidence: string;
+    }
+  /** The function itself could not be loaded in the worker; no task can run. `error`: codec bytes of the error. */
+  | { readonly kind: "unloadable"; readonly error: Uint8Array };
+
+export interface ConsoleLine {
+  readonly attempt: number;
+  /** Index of the task that printed it, or undefined where that isn't known. */
+  readonly index: number | undefined;
+  readonly stream: "stdout" | "stderr";
+  /** Without the line break. Not yet stripped of terminal escapes. */
+  readonly text: string;
+  readonly atMs: number;
+}

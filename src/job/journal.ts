@@ -1,0 +1,120 @@
+import { KingletError } from "../errors.ts";
+import type { LogWriter, MaybePromise, ObjectStore } from "../storage/contract.ts";
+import type { OutcomeLocation } from "./contract.ts";
+import { FRAME_HEADER_BYTES, frameChunks } from "./frames.ts";
+import { claimName, driverLogName, journalPrefix } from "./keys.ts";
+import { readFrame } from "./log-reader.ts";
+import { encodeRecord, type JournalHeader, type JournalRecord } from "./records.ts";
+
+/** A frame of one of the journal's logs. */
+export type FrameLocation = OutcomeLocation;
+
+/**
+ * A journal: the folder of a map, or of many `pool.run` calls, and the one log that this driver writes in it.
+ *
+ * Leadership (design §4.2). The driver of epoch *e* appends to `driver-<e>.log`. Who wants to take over puts
+ * `claim-<e+1>` if absent, *then* reads the older logs to their end, *then* seals those lengths in its own log.
+ * The old driver appends, *then* looks for that claim (`confirm`), and only then shows an outcome to anyone. So an
+ * outcome that was ever shown lies before the seal: either its append came before the new leader's read, or its
+ * confirm saw the claim.
+ */
+export interface Journal {
+  readonly id: string;
+  readonly epoch: number;
+  /** `journals/<id>/` */
+  readonly prefix: string;
+  readonly store: ObjectStore;
+  /** Appends records as one write, in order; where each of them lies. */
+  append(records: readonly JournalRecord[]): MaybePromise<readonly FrameLocation[]>;
+  /** False once someone claimed a later epoch: nothing may be shown any more. */
+  confirm(): MaybePromise<boolean>;
+  sync(): MaybePromise<void>;
+  close(): MaybePromise<void>;
+  /** Payload of a frame of any of the journal's logs. */
+  read(location: FrameLocation): Promise<Uint8Array>;
+}
+
+export interface JournalOptions {
+  readonly store: ObjectStore;
+  readonly id: string;
+  readonly header: JournalHeader;
+  /** `durability: "fsync"`: every append is synced. */
+  readonly sync?: boolean;
+}
+
+/**
+ * Opens the journal's log of `header.epoch`, which must not exist yet.
+ * @throws KingletError INTERNAL where the store can't append; StoreError as the store's `openLog`
+ */
+export function createJournal(options: JournalOptions): MaybePromise<Journal> {
+  const { store, id, header } = options;
+  const name = driverLogName(header.epoch);
+  if (!store.openLog) {
+    throw new KingletError("INTERNAL", `${store.description} can't append to logs, which journals need`);
+  }
+  const log = store.openLog(journalPrefix(id) + name);
+  return then(log, (opened) => {
+    const journal = new LogJournal(options, opened, name);
+    return then(journal.append([{ type: "header", header }]), () => journal);
+  });
+}
+
+class LogJournal implements Journal {
+  readonly id: string;
+  readonly epoch: number;
+  readonly prefix: string;
+  readonly store: ObjectStore;
+  readonly #log: LogWriter;
+  readonly #logName: string;
+  readonly #nextClaim: string;
+  readonly #sync: boolean;
+
+  constructor(options: JournalOptions, log: LogWriter, logName: string) {
+    this.store = options.store;
+    this.id = options.id;
+    this.epoch = options.header.epoch;
+    this.prefix = journalPrefix(options.id);
+    this.#log = log;
+    this.#logName = logName;
+    this.#nextClaim = this.prefix + claimName(this.epoch + 1);
+    this.#sync = options.sync ?? false;
+  }
+
+  append(records: readonly JournalRecord[]): MaybePromise<readonly FrameLocation[]> {
+    const chunks: Uint8Array[] = [];
+    const locations: FrameLocation[] = [];
+    let offsetBytes = this.#log.sizeBytes;
+    for (const record of records) {
+      let lengthBytes = FRAME_HEADER_BYTES;
+      const payload = encodeRecord(record);
+      for (const chunk of payload) lengthBytes += chunk.length;
+      for (const chunk of frameChunks(payload)) chunks.push(chunk);
+      locations.push({ log: this.#logName, offsetBytes, lengthBytes });
+      offsetBytes += lengthBytes;
+    }
+    const written = then(this.#log.append(chunks), () => (this.#sync ? this.#log.sync() : undefined));
+    return written instanceof Promise ? written.then(() => locations) : locations;
+  }
+
+  confirm(): MaybePromise<boolean> {
+    const claimed = this.store.exists(this.#nextClaim);
+    return claimed instanceof Promise ? claimed.then((is) => !is) : !claimed;
+  }
+
+  sync(): MaybePromise<void> {
+    return this.#log.sync();
+  }
+
+  close(): MaybePromise<void> {
+    return this.#log.close();
+  }
+
+  read(location: FrameLocation): Promise<Uint8Array> {
+    return readFrame(this.store, this.prefix + location.log, location.offsetBytes, location.lengthBytes);
+  }
+}
+
+/** `value.then(next)` where it is a promise, `next(value)` at once where it isn't. */
+export function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}

@@ -1,0 +1,43 @@
+/**
+ * Where everything lies in the store (FORMAT.md, "Keys"). Only this file builds keys.
+ *
+ *   functions/<sha256>                  a captured function, by content
+ *   values/<sha256>                     a broadcast value, by content
+ *   drivers/<driverId>                  a driver's lease: who leads the journals that it opened
+ *   names/<name>-<hash>/<journalId>     jobs with a name, to be continued
+ *   journals/<id>/driver-<epoch>.log    job records, inputs, commits: one writer
+ *   journals/<id>/claim-<epoch>         who leads from that epoch on: put-if-absent
+ *   journals/<id>/worker-<workerId>.log proposals of one worker: outcomes and console lines
+ *   journals/<id>/objects/<name>        one big input or outcome
+ *   out/…                               users' own objects (pool.store)
+ */
+export const FUNCTIONS = "functions/";
+export const VALUES = "values/";
+export const DRIVERS = "drivers/";
+export const NAMES = "names/";
+export const JOURNALS = "journals/";
+
+export const functionKey = (hash: string): string => `${FUNCTIONS}${hash}`;
+export const valueKey = (hash: string): string => `${VALUES}${hash}`;
+export const driverKey = (driverId: string): string => `${DRIVERS}${driverId}`;
+export const journalPrefix = (journalId: string): string => `${JOURNALS}${journalId}/`;
+export const driverLogName = (epoch: number): string => `driver-${epoch}.log`;
+export const claimName = (epoch: number): string => `claim-${epoch}`;
+export const workerLogName = (workerId: string): string => `worker-${workerId}.log`;
+export const objectName = (name: string): string => `objects/${name}`;
+
+/** A job's id: its journal's, followed by `.number` where the journal holds several jobs (calls of `pool.run`). */
+export interface JobRef {
+  readonly journalId: string;
+  readonly number: number;
+}
+
+export const jobId = (ref: JobRef): string => (ref.number === 0 ? ref.journalId : `${ref.journalId}.${ref.number}`);
+
+export function parseJobId(id: string): JobRef | undefined {
+  const match = /^([0-9a-z-]{6,64})(?:\.([0-9]{1,12}))?$/.exec(id);
+  return match ? { journalId: match[1]!, number: Number(match[2] ?? 0) } : undefined;
+}
+
+/** Bytes from which a value is an object of its own rather than part of a log: from here a file costs what a pipe costs. */
+export const OBJECT_THRESHOLD_BYTES = 64 * 1024;
