@@ -1,0 +1,169 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { exportedAny } from "./exported-any.ts";
+import { readSources, type SourceGraph, sourceGraph } from "./graph.ts";
+import {
+  deadFiles,
+  filesWithoutLayer,
+  importCycles,
+  type Layers,
+  longFiles,
+  upwardImports,
+} from "./rules.ts";
+
+const SOURCE = path.resolve(import.meta.dirname, "../../src");
+
+/** Design §3, from the lowest layer to the highest. */
+const LAYERS: Layers = [
+  ["errors.ts", "clock.ts", "version.ts"],
+  ["storage/", "codec/"],
+  ["job/"],
+  ["compute/contract.ts"],
+  ["capture/", "values/"],
+  ["scheduler/", "worker/"],
+  ["compute/"],
+  ["observers.ts"],
+  ["pool.ts", "pool/", "job.ts", "future.ts", "config.ts"],
+  ["dataflow/", "observe/"],
+  ["index.ts"],
+  ["cli/"],
+];
+
+/** What tsdown.config.ts builds, and what it starts from. */
+const ENTRIES = ["index.ts", "compute/local/worker-main.ts", "cli/main.ts", "observe/preload.ts"];
+
+const MAX_LINES = 310;
+const LONG_FILES: Record<string, { lines: number; why: string }> = {};
+
+describe("the source of the package", () => {
+  const graph = sourceGraph(readSources(SOURCE));
+
+  it("has every file that it imports", () => {
+    expect(graph.missing).toEqual([]);
+  });
+
+  it("has no import cycle", () => {
+    expect(importCycles(graph)).toEqual([]);
+  });
+
+  it("has a layer for every file, and imports only downward", () => {
+    expect(filesWithoutLayer(graph, LAYERS)).toEqual([]);
+    expect(upwardImports(graph, LAYERS)).toEqual([]);
+  });
+
+  it("has no dead file", () => {
+    expect(ENTRIES.filter((entry) => !graph.files.has(entry))).toEqual([]);
+    expect(deadFiles(graph, ENTRIES)).toEqual([]);
+  });
+
+  it(`has files of ${MAX_LINES} lines at most, but for those that know why not`, () => {
+    expect(longFiles(graph, MAX_LINES, LONG_FILES)).toEqual([]);
+    expect(Object.keys(LONG_FILES).filter((file) => !graph.files.has(file))).toEqual([]);
+  });
+
+  it("shows no `any` in its public types", () => {
+    expect(exportedAny([path.join(SOURCE, "index.ts")], SOURCE)).toEqual([]);
+  });
+});
+
+/** A small source tree with one thing wrong: what each rule must notice. */
+describe("the rules themselves", () => {
+  const layers: Layers = [["errors.ts"], ["job/"], ["index.ts"]];
+  const healthy = {
+    "errors.ts": "export class Oops extends Error {}",
+    "job/log.ts": 'import { Oops } from "../errors.ts";\nexport const log = () => new Oops();',
+    "index.ts": 'export { log } from "./job/log.ts";',
+  };
+  const graphOf = (files: Record<string, string>): SourceGraph =>
+    sourceGraph(new Map(Object.entries({ ...healthy, ...files })));
+
+  it("find nothing in a healthy tree", () => {
+    const graph = graphOf({});
+    expect(graph.edges).toHaveLength(2);
+    expect(importCycles(graph)).toEqual([]);
+    expect(upwardImports(graph, layers)).toEqual([]);
+    expect(deadFiles(graph, ["index.ts"])).toEqual([]);
+    expect(longFiles(graph, 3, {})).toEqual([]);
+  });
+
+  it.each([
+    ["a direct cycle", { "job/a.ts": 'import "./b.ts";', "job/b.ts": 'import "./a.ts";' }],
+    [
+      "a cycle over a re-export",
+      { "job/a.ts": 'export * from "./b.ts";', "job/b.ts": 'import { a } from "./a.ts";' },
+    ],
+    [
+      "a cycle over a lazy import",
+      { "job/a.ts": 'await import("./b.ts");', "job/b.ts": 'import a from "./a.ts";' },
+    ],
+  ])("find %s", (_what, files) => {
+    expect(importCycles(graphOf(files))).toEqual([["job/a.ts", "job/b.ts", "job/a.ts"]]);
+  });
+
+  it("allow a cycle of types", () => {
+    const files = {
+      "job/a.ts": 'import type { B } from "./b.ts";\nimport { type C } from "./b.ts";\nexport const a = 1;',
+      "job/b.ts": 'import { a } from "./a.ts";',
+    };
+    expect(importCycles(graphOf(files))).toEqual([]);
+  });
+
+  it.each([
+    ["a value", 'import { log } from "./job/log.ts";'],
+    ["a type", 'import type { log } from "./job/log.ts";'],
+    ["a type in place", 'export type L = import("./job/log.ts").log;'],
+    ["a worker's file", 'new URL("./job/log.ts", import.meta.url);'],
+    ["a resolved file", 'import.meta.resolve("./job/log.ts");'],
+  ])("find an upward import of %s", (_what, text) => {
+    expect(upwardImports(graphOf({ "errors.ts": text }), layers)).toEqual(["errors.ts imports job/log.ts"]);
+  });
+
+  it("find a file that nothing imports, and one that only a dead file imports", () => {
+    const files = { "job/dead.ts": 'import "./deader.ts";', "job/deader.ts": "" };
+    expect(deadFiles(graphOf(files), ["index.ts"])).toEqual(["job/dead.ts", "job/deader.ts"]);
+  });
+
+  it("find a file without a layer, a missing file and a long file", () => {
+    const graph = graphOf({ "new/thing.ts": `import "./gone.ts";\n\n\n${"//\n".repeat(3)}` });
+    expect(filesWithoutLayer(graph, layers)).toEqual(["new/thing.ts"]);
+    expect(graph.missing).toEqual([{ from: "new/thing.ts", specifier: "./gone.ts" }]);
+    expect(longFiles(graph, 5, {})).toEqual(["new/thing.ts has 6 lines"]);
+    expect(longFiles(graph, 5, { "new/thing.ts": { lines: 6, why: "a table" } })).toEqual([]);
+  });
+
+  it("don't take a comment or a string for an import", () => {
+    const graph = graphOf({
+      "errors.ts": '// import "./job/log.ts";\nexport const s = `import "./job/log.ts"`;',
+    });
+    expect(upwardImports(graph, layers)).toEqual([]);
+  });
+
+  it("find `any` written, inferred, and in a type that is only mentioned", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "kinglet-any-"));
+    try {
+      writeFileSync(
+        path.join(folder, "index.ts"),
+        'export { read, type Row } from "./read.ts";\nconst hidden: any = 1;',
+      );
+      writeFileSync(
+        path.join(folder, "read.ts"),
+        [
+          'import type { Cell } from "./cell.ts";',
+          "export interface Row { cell: Cell }",
+          "export const read = (text: string) => JSON.parse(text);",
+          "export const fine = (text: string): unknown => JSON.parse(text);",
+        ].join("\n"),
+      );
+      writeFileSync(path.join(folder, "cell.ts"), "export interface Cell { value: any }");
+      writeFileSync(path.join(folder, "other.ts"), "export const other: any = 1;");
+      expect(exportedAny([path.join(folder, "index.ts")], folder)).toEqual([
+        "read.ts: export declare const read: (text: string) => any;",
+        "cell.ts: value: any;",
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
