@@ -26,6 +26,12 @@ export interface OutcomeRef {
   readonly lengthBytes: number;
   /** Task index; the run may hold others beside it. */
   readonly index: number;
+  /** In a list of refs: this one stands for `count` consecutive tasks of the run, from `index` on. Default 1. */
+  readonly count?: number;
+  /** Bytes before the run in the frame's payload: 1 in a driver's log (the record's type), 0 (default) in a worker's. */
+  readonly skipBytes?: 0 | 1;
+  /** The reader gets a PromiseSettledResult rather than the value (the task belongs to a `mapSettled`). */
+  readonly settled?: boolean;
 }
 
 /** Body of ENTRY_FAILED. */

@@ -1,4 +1,5 @@
 import { KingletError } from "../errors.ts";
+import { chain } from "../maybe.ts";
 import type { LogWriter, MaybePromise, ObjectStore } from "../storage/contract.ts";
 import type { OutcomeLocation } from "./contract.ts";
 import { FRAME_HEADER_BYTES, frameChunks } from "./frames.ts";
@@ -53,9 +54,9 @@ export function createJournal(options: JournalOptions): MaybePromise<Journal> {
     throw new KingletError("INTERNAL", `${store.description} can't append to logs, which journals need`);
   }
   const log = store.openLog(journalPrefix(id) + name);
-  return then(log, (opened) => {
+  return chain(log, (opened) => {
     const journal = new LogJournal(options, opened, name);
-    return then(journal.append([{ type: "header", header }]), () => journal);
+    return chain(journal.append([{ type: "header", header }]), () => journal);
   });
 }
 
@@ -92,7 +93,7 @@ class LogJournal implements Journal {
       locations.push({ log: this.#logName, offsetBytes, lengthBytes });
       offsetBytes += lengthBytes;
     }
-    const written = then(this.#log.append(chunks), () => (this.#sync ? this.#log.sync() : undefined));
+    const written = chain(this.#log.append(chunks), () => (this.#sync ? this.#log.sync() : undefined));
     return written instanceof Promise ? written.then(() => locations) : locations;
   }
 
@@ -112,9 +113,4 @@ class LogJournal implements Journal {
   read(location: FrameLocation): Promise<Uint8Array> {
     return readFrame(this.store, this.prefix + location.log, location.offsetBytes, location.lengthBytes);
   }
-}
-
-/** `value.then(next)` where it is a promise, `next(value)` at once where it isn't. */
-export function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
 }

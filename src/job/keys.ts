@@ -8,14 +8,16 @@
  *   journals/<id>/driver-<epoch>.log    job records, inputs, commits: one writer
  *   journals/<id>/claim-<epoch>         who leads from that epoch on: put-if-absent
  *   journals/<id>/worker-<workerId>.log proposals of one worker: outcomes and console lines
+ *   journals/<id>/cancel-<number>       asks the driver that leads to cancel the job of that number
  *   journals/<id>/objects/<name>        one big input or outcome
- *   out/…                               users' own objects (pool.store)
+ *   named/…                             users' own objects (pool.store)
  */
 export const FUNCTIONS = "functions/";
 export const VALUES = "values/";
 export const DRIVERS = "drivers/";
 export const NAMES = "names/";
 export const JOURNALS = "journals/";
+export const NAMED = "named/";
 
 export const functionKey = (hash: string): string => `${FUNCTIONS}${hash}`;
 export const valueKey = (hash: string): string => `${VALUES}${hash}`;
@@ -31,6 +33,9 @@ export interface JobRef {
   readonly journalId: string;
   readonly number: number;
 }
+
+/** `kinglet cancel` puts it; whoever leads the journal looks for it about once a second. */
+export const cancelKey = (ref: JobRef): string => `${journalPrefix(ref.journalId)}cancel-${ref.number}`;
 
 export const jobId = (ref: JobRef): string => (ref.number === 0 ? ref.journalId : `${ref.journalId}.${ref.number}`);
 

@@ -1,0 +1,190 @@
+import { UsageError } from "./errors.ts";
+
+/** A pool, as an option: whatever `openPool` returned. */
+export interface PoolRef {
+  map(fn: never, items: never, options?: CallOptions): unknown;
+  close(): Promise<void>;
+}
+
+/** Options of one call (`map`, `mapSettled`, `run`); as defaults of a pool they hold for all its calls. */
+export interface CallOptions {
+  /** Limit for each task in milliseconds, 1…2³¹−1; none by default. A task past it is stopped, infinite loops too. */
+  timeoutMs?: number;
+  /** How often a task is tried again after its *worker* failed: crashed, out of memory, lost. 0…1000, default 3. */
+  retries?: number;
+  /**
+   * How often a task that *threw* is tried again: a number 0…1000 (default 0), or a predicate
+   * `(error, attempt) => boolean` with `attempt` counting from 1.
+   */
+  retryErrors?: number | ((error: unknown, attempt: number) => boolean);
+  /** `false`: a task that has started is never started again: no backups, no retry after a crash. Default true. */
+  idempotent?: boolean;
+  /** A new process for each task. Default false. */
+  isolate?: boolean;
+  /** Memory limit of a worker in MiB, heap and buffers together: 16…1,048,576; none by default. */
+  memoryMb?: number;
+  /** Slots that each task takes, 1…1024, default 1: 2 leaves half of the workers idle for a task with threads. */
+  cpus?: number;
+  /** The most tasks of this call at a time; on a pool, its number of workers. 1…100,000. */
+  concurrency?: number;
+  /** Tasks an invocation, 1…100,000; by default from the measured time of the tasks (~10 ms worth). */
+  batch?: number;
+  /** Environment variables for the tasks, over the driver's own. */
+  env?: Record<string, string>;
+  /** npm packages that the function needs and capture can't see (loaded by a computed name). */
+  packages?: string[];
+  /** Files that the function reads and capture can't see; relative to the current folder. */
+  files?: string[];
+  /** Runs the call on another pool. */
+  on?: PoolRef;
+  /** Starts nothing more once this sum is spent, in US dollars; ≥ 0. Local tasks cost nothing. */
+  budgetUsd?: number;
+  /** Run the script again and it goes on: outcomes of the same name, function and item are reused. */
+  name?: string;
+  /** Cancels the call. */
+  signal?: AbortSignal;
+  /** How long outcomes are kept: `forever` (default; `kinglet clean` removes them), or until the pool closes (`job`). */
+  retain?: "forever" | "job";
+}
+
+export interface PoolOptions extends CallOptions {
+  /** Where tasks run: `local` (default). Environment: KINGLET_COMPUTE. */
+  compute?: "local";
+  /** Where objects live: a folder (default `.kinglet`), or `memory:`. Environment: KINGLET_STORAGE. */
+  storage?: string;
+  /** `process` (default): survives any process's crash. `fsync`: power loss too. */
+  durability?: "process" | "fsync";
+  /** Print the console lines of tasks as they come; default true. */
+  logs?: boolean;
+}
+
+type Check = (value: unknown) => boolean;
+interface Rule {
+  readonly check: Check;
+  readonly expected: string;
+}
+
+const integer = (min: number, max: number): Rule => ({
+  check: (v) => Number.isInteger(v) && (v as number) >= min && (v as number) <= max,
+  expected: `a whole number from ${min.toLocaleString("en")} to ${max.toLocaleString("en")}`,
+});
+const boolean: Rule = { check: (v) => typeof v === "boolean", expected: "true or false" };
+const oneOf = (...words: string[]): Rule => ({
+  check: (v) => words.includes(v as string),
+  expected: words.map((w) => JSON.stringify(w)).join(" or "),
+});
+const stringList: Rule = {
+  check: (v) => Array.isArray(v) && v.every((s) => typeof s === "string" && s.length > 0),
+  expected: "a list of non-empty strings",
+};
+
+const CALL_RULES: Record<keyof CallOptions, Rule> = {
+  timeoutMs: integer(1, 2_147_483_647),
+  retries: integer(0, 1000),
+  retryErrors: {
+    check: (v) => typeof v === "function" || integer(0, 1000).check(v),
+    expected: "a whole number from 0 to 1,000, or a function (error, attempt) => boolean",
+  },
+  idempotent: boolean,
+  isolate: boolean,
+  memoryMb: integer(16, 1_048_576),
+  cpus: integer(1, 1024),
+  concurrency: integer(1, 100_000),
+  batch: integer(1, 100_000),
+  env: {
+    check: (v) => isPlainObject(v) && Object.entries(v).every(([k, s]) => typeof s === "string" && /^[^=\0]+$/.test(k)),
+    expected: "an object of strings, such as { LOG_LEVEL: \"debug\" }",
+  },
+  packages: stringList,
+  files: stringList,
+  on: {
+    check: (v) => typeof v === "object" && v !== null && typeof (v as { map?: unknown }).map === "function",
+    expected: "a pool made by openPool()",
+  },
+  budgetUsd: { check: (v) => typeof v === "number" && v >= 0, expected: "a number of US dollars, 0 or more" },
+  name: {
+    check: (v) => typeof v === "string" && /^[\w .:@-]{1,100}$/.test(v),
+    expected: "1 to 100 letters, digits, spaces or . : @ _ -",
+  },
+  signal: { check: (v) => v instanceof AbortSignal, expected: "an AbortSignal" },
+  retain: oneOf("forever", "job"),
+};
+
+const POOL_RULES: Record<keyof PoolOptions, Rule> = {
+  ...CALL_RULES,
+  compute: oneOf("local"),
+  storage: { check: (v) => typeof v === "string" && v.length > 0, expected: "a folder, or \"memory:\"" },
+  durability: oneOf("process", "fsync"),
+  logs: boolean,
+};
+// A job's name and signal belong to one call; a pool-wide one would make every call the same job.
+const { name: _name, signal: _signal, on: _on, ...POOL_ONLY_RULES } = POOL_RULES;
+
+/** @throws UsageError BAD_OPTION or UNKNOWN_OPTION naming the option, its value, the range and what to do */
+export function checkCallOptions(options: unknown, where: string): CallOptions {
+  return check(options, CALL_RULES, where) as CallOptions;
+}
+
+/** As checkCallOptions, for `openPool`, `pool.with` and `defineConfig`; `where` names the source. */
+export function checkPoolOptions(options: unknown, where: string): PoolOptions {
+  return check(options, POOL_ONLY_RULES, where) as PoolOptions;
+}
+
+function check(options: unknown, rules: Record<string, Rule>, where: string): object {
+  if (options === undefined) return {};
+  if (!isPlainObject(options)) {
+    throw new UsageError("BAD_ARGUMENT", `${where}: the options are ${show(options)}, not an object`, {
+      remedy: `Write them as { timeoutMs: 1000 }.`,
+    });
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const rule = rules[name];
+    if (!rule) throw unknownOption(where, name, rules);
+    if (!rule.check(value)) {
+      throw new UsageError("BAD_OPTION", `${where}: option ${name} is ${show(value)}; expected ${rule.expected}`, {
+        remedy: `Set ${name} to ${rule.expected}, or leave it out.`,
+        details: { option: name },
+      });
+    }
+  }
+  return options;
+}
+
+function unknownOption(where: string, name: string, rules: Record<string, Rule>): UsageError {
+  const known = Object.keys(rules);
+  const near = known.find((k) => distance(k.toLowerCase(), name.toLowerCase()) <= 2);
+  const remedy = near ? `Did you mean ${near}?` : `Known options: ${known.join(", ")}.`;
+  return new UsageError("UNKNOWN_OPTION", `${where}: there is no option ${JSON.stringify(name)}`, {
+    remedy,
+    details: { option: name },
+  });
+}
+
+/** Levenshtein distance, for "did you mean". */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+export const isPlainObject = (v: unknown): v is Record<string, unknown> =>
+  typeof v === "object" && v !== null && [Object.prototype, null].includes(Object.getPrototypeOf(v));
+
+/** A value for a message, short. */
+export function show(value: unknown): string {
+  if (typeof value === "function") return `the function ${value.name || "(anonymous)"}`;
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "symbol" || typeof value === "number" || value === undefined) return String(value);
+  if (typeof value === "object" && value !== null && !isPlainObject(value) && !Array.isArray(value)) {
+    return `a ${value.constructor?.name ?? "object"}`;
+  }
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

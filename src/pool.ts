@@ -1,0 +1,237 @@
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { createLocalBackend } from "./compute/local/backend.ts";
+import { resolvePoolOptions } from "./config.ts";
+import { KingletError, UsageError } from "./errors.ts";
+import type { Future } from "./future.ts";
+import { isJob } from "./future.ts";
+import type { Job } from "./job.ts";
+import { attachJob } from "./pool/attach.ts";
+import { continueNamed } from "./pool/continue.ts";
+import { inputFrom, type Items, SingleInput } from "./pool/inputs.ts";
+import { watchInterrupts } from "./pool/interrupts.ts";
+import { type JobCore, FutureHandle, JobHandle } from "./pool/job-handle.ts";
+import { answerNested, MAX_DEPTH } from "./pool/nested.ts";
+import { type CallOptions, checkCallOptions, checkPoolOptions, type PoolOptions } from "./options.ts";
+import { checkRuntimeDependencies } from "./pool/runtime-dependencies.ts";
+import { newId, Session } from "./pool/session.ts";
+import { type Call, captureCallable, startJob } from "./pool/start.ts";
+import type { JobKind } from "./job/records.ts";
+import { openDiskStore } from "./storage/disk.ts";
+import type { TaskContext } from "./worker/context.ts";
+import { type Broadcast, broadcast } from "./values/broadcast.ts";
+import { FileSet } from "./values/pool-file.ts";
+import { NamedStore } from "./values/stored-object.ts";
+
+/** The second argument of every task's function. */
+export type Context = TaskContext<NestedPool, NamedStore>;
+
+/** What an item is inside the function: a future's or job's value rather than the handle. */
+export type Resolved<T> = T extends Future<infer V> ? V : T;
+
+/** Items of a `map`: any iterable or async iterable, or a job (its results, one by one). A string is refused. */
+export type MapItems<T> = (Iterable<T> | AsyncIterable<T>) & object;
+
+/** The part of a pool that tasks have too, as `ctx.pool`: maps inside maps. */
+export interface NestedPool {
+  map<T, R>(fn: (item: Resolved<T>, ctx: Context) => R, items: MapItems<T>, options?: CallOptions): Job<Awaited<R>>;
+  mapSettled<T, R>(
+    fn: (item: Resolved<T>, ctx: Context) => R,
+    items: MapItems<T>,
+    options?: CallOptions,
+  ): Job<PromiseSettledResult<Awaited<R>>>;
+  run<T, R>(fn: (input: Resolved<T>, ctx: Context) => R, input: T, options?: CallOptions): Future<Awaited<R>>;
+}
+
+/** Workers, a store, and the calls that use them. Made by `openPool`. */
+export interface Pool extends NestedPool, AsyncDisposable {
+  /**
+   * Calls `fn` once for every item, on the workers; starts at once. Stops on the first failure in time and cancels
+   * the rest (`mapSettled` goes on).
+   *
+   * @param fn a function as you would write it for an array; what it captures travels by value, imports by reference.
+   *   Or a module: `task(…)`, a URL or path whose default export is the function.
+   * @throws CaptureError, UnserializableError, UsageError at once, before anything runs
+   * @example const squares = await pool.map((n) => n * n, [1, 2, 3]);
+   */
+  map<T, R>(fn: (item: Resolved<T>, ctx: Context) => R, items: MapItems<T>, options?: CallOptions): Job<Awaited<R>>;
+  map(module: string | URL, items: MapItems<unknown>, options?: CallOptions): Job<unknown>;
+
+  /** As `map`, but goes on after failures: one `{ status, value | reason }` an item. */
+  mapSettled<T, R>(
+    fn: (item: Resolved<T>, ctx: Context) => R,
+    items: MapItems<T>,
+    options?: CallOptions,
+  ): Job<PromiseSettledResult<Awaited<R>>>;
+  mapSettled(module: string | URL, items: MapItems<unknown>, options?: CallOptions): Job<PromiseSettledResult<unknown>>;
+
+  /** One task. A `Job` as input arrives as its array, a `Future` as its value; both without waiting here. */
+  run<T, R>(fn: (input: RunInput<T>, ctx: Context) => R, input: T, options?: CallOptions): Future<Awaited<R>>;
+  run<R>(fn: (input: undefined, ctx: Context) => R): Future<Awaited<R>>;
+  run(module: string | URL, input?: unknown, options?: CallOptions): Future<unknown>;
+
+  /** A view of this pool with other defaults; it shares the workers and the store. */
+  with(options: PoolOptions): Pool;
+
+  /**
+   * A job of this store, perhaps of another process: its outcomes are read, and if its driver is gone, what is
+   * missing runs here. If its driver lives, it is followed.
+   * Errors (no such job, …) come when it is awaited.
+   */
+  attach<R = unknown>(id: string): Job<R>;
+
+  /** Stores a value once, by content; each worker loads it once. Read-only: `captured.value` inside the function. */
+  broadcast<T>(value: T): Broadcast<T>;
+
+  /** Files as items: each task gets a handle and reads the bytes itself. */
+  files(patterns: string | readonly string[]): AsyncIterable<import("./values/pool-file.ts").PoolFile>;
+
+  /** Named objects in the pool's store. */
+  readonly store: NamedStore;
+
+  /** Waits for the jobs that aren't detached, ends the workers, and throws the first failure that nobody observed. */
+  close(options?: { cancel?: boolean }): Promise<void>;
+}
+
+export type RunInput<T> = T extends Job<infer V> ? V[] : Resolved<T>;
+
+/**
+ * Opens a pool: every core of this machine, objects under `./.kinglet`, unless options, environment or
+ * `kinglet.config.ts` say otherwise.
+ *
+ * @throws UsageError for a bad option; StoreError if the store can't be used (unwritable, written by a newer Kinglet)
+ * @example
+ * const pool = openPool();
+ * const lengths = await pool.map(async (url) => (await (await fetch(url)).text()).length, urls);
+ * await pool.close();
+ */
+export function openPool(options?: PoolOptions): Pool {
+  const resolved = resolvePoolOptions(options);
+  return new PoolView(openSession(resolved), resolved);
+}
+
+function openSession(options: PoolOptions): Session {
+  const root = path.resolve(options.storage ?? ".kinglet");
+  const durability = options.durability ?? "process";
+  const store = openDiskStore(root, { durability });
+  const location = { kind: "disk", root, durability } as const;
+  const slots = options.concurrency ?? availableParallelism();
+  // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
+  const compute = createLocalBackend({ store: location, slots: slots * (MAX_DEPTH + 1) });
+  const session = new Session({ store, location, compute, slots, sync: durability === "fsync", logs: options.logs ?? true });
+  session.onRequest = (request, core, depth) => answerNested(session, request, core, depth);
+  watchInterrupts(session);
+  return session;
+}
+
+class PoolView implements Pool {
+  readonly #session: Session;
+  readonly #defaults: PoolOptions;
+  readonly store: NamedStore;
+
+  constructor(session: Session, defaults: PoolOptions) {
+    this.#session = session;
+    this.#defaults = defaults;
+    this.store = new NamedStore(session.location, session.store);
+  }
+
+  map(fn: unknown, items: unknown, options?: CallOptions): Job<never> {
+    return this.#map("map", fn, items, options) as Job<never>;
+  }
+
+  mapSettled(fn: unknown, items: unknown, options?: CallOptions): Job<never> {
+    return this.#map("mapSettled", fn, items, options) as Job<never>;
+  }
+
+  #map(kind: "map" | "mapSettled", fn: unknown, items: unknown, given: CallOptions | undefined): Job<unknown> {
+    const elsewhere = this.#elsewhere(kind, given);
+    if (elsewhere) return elsewhere[kind](fn as never, items as never, withoutOn(given)) as Job<unknown>;
+    const call = this.#call(kind, fn, given);
+    const session = this.#session;
+    const named = call.options.name ? continueNamed(session, call) : undefined;
+    const core = startJob(
+      session,
+      call,
+      (job, ref) => inputFrom(items, session.inputContext(job, ref), named),
+      () => {
+        const journalId = newId(session.clock.nowMs());
+        return { ref: { journalId, number: 0 }, journal: () => session.openJournal(journalId) };
+      },
+    );
+    return new JobHandle(core);
+  }
+
+  run(fn: unknown, input?: unknown, given?: CallOptions): Future<never> {
+    const elsewhere = this.#elsewhere("run", given);
+    if (elsewhere) return elsewhere.run(fn as never, input as never, withoutOn(given)) as Future<never>;
+    const session = this.#session;
+    const call = this.#call("run", fn, given);
+    const core = startJob(
+      session,
+      call,
+      (job, ref) => new SingleInput(input, session.inputContext(job, ref)),
+      () => session.nextRun(),
+    );
+    return new FutureHandle<never>(core);
+  }
+
+  /** The pool of option `on`, unless it is this one. */
+  #elsewhere(where: string, given: CallOptions | undefined): Pool | undefined {
+    if (given?.on === undefined) return undefined;
+    checkCallOptions(given, where);
+    return given.on instanceof PoolView && given.on.#session === this.#session ? undefined : (given.on as Pool);
+  }
+
+  #call(kind: JobKind, fn: unknown, given: CallOptions | undefined): Call {
+    this.#session.refuseIfClosed(kind);
+    const options = given === undefined ? this.#defaults : { ...this.#defaults, ...checkCallOptions(given, kind) };
+    const captured = captureCallable(fn, kind);
+    if (options.packages || options.files) checkRuntimeDependencies(options, kind);
+    return { kind, captured, options: callConcurrency(options, given), depth: 0 };
+  }
+
+  with(options: PoolOptions): Pool {
+    const checked = checkPoolOptions(options, "with");
+    const session = this.#session;
+    if (checked.storage !== undefined || checked.compute !== undefined || checked.durability !== undefined) {
+      const other = openSession({ ...this.#defaults, ...checked });
+      session.dependents.push(other);
+      return new PoolView(other, { ...this.#defaults, ...checked });
+    }
+    return new PoolView(session, { ...this.#defaults, ...checked });
+  }
+
+  attach<R>(id: string): Job<R> {
+    this.#session.refuseIfClosed("attach");
+    return new JobHandle<R>(attachJob(this.#session, id));
+  }
+
+  broadcast<T>(value: T): Broadcast<T> {
+    this.#session.refuseIfClosed("broadcast");
+    return broadcast(this.#session, value);
+  }
+
+  files(patterns: string | readonly string[]): FileSet {
+    return new FileSet(patterns);
+  }
+
+  async close(options: { cancel?: boolean } = {}): Promise<void> {
+    await this.#session.close(options.cancel ?? false);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+const withoutOn = ({ on: _on, ...rest }: CallOptions = {}): CallOptions => rest;
+
+/** A pool's own `concurrency` is its number of workers, no limit of each call. */
+function callConcurrency(options: CallOptions, given: CallOptions | undefined): CallOptions {
+  if (options.concurrency === undefined || given?.concurrency !== undefined) return options;
+  const { concurrency: _pool, ...rest } = options;
+  return rest;
+}
+
+export type { Items, JobCore };
+export { isJob, KingletError, UsageError };

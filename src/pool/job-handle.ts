@@ -1,0 +1,357 @@
+import { KingletError, TaskError } from "../errors.ts";
+import { FUTURE, type Future, JOB } from "../future.ts";
+import type { Job, JobProgress, JobStatus } from "../job.ts";
+import type { Run } from "../job/entries.ts";
+import type { CommittedRange } from "../job/fold.ts";
+import type { FrameLocation } from "../job/journal.ts";
+import type { JobKind } from "../job/records.ts";
+import type { RunningJob } from "../scheduler/contract.ts";
+import type { MaybePromise } from "../storage/contract.ts";
+import { LazyPromise } from "../lazy-promise.ts";
+import { type Outcome, type OutcomeReader, OutcomeTable, readOutcome, type Segment } from "./outcomes.ts";
+
+/** Tasks that may be ahead of a slow consumer before no more items are drawn. */
+const STREAM_WINDOW_TASKS = 10_000;
+
+/** How a job ended, for those who wait on it. */
+export interface JobEnding {
+  readonly status: Exclude<JobStatus, "running">;
+  /** Index of the task whose failure ended a `map`. */
+  readonly failedIndex?: number;
+  /** What ended the job other than a task: cancellation, a bad item, the store. */
+  readonly error?: unknown;
+}
+
+/** The driver's side of a job, common to Job and Future: its outcomes, who waits for them, how it ended. */
+export class JobCore {
+  readonly id: string;
+  /** Of an attached job it is known once its journal was read. */
+  kind: JobKind;
+  readonly reader: OutcomeReader;
+  readonly journalPrefix: string;
+  readonly table: OutcomeTable;
+  running: RunningJob | undefined;
+  ending: JobEnding | undefined;
+  /** Someone awaited or iterated it. */
+  observed = false;
+  #wake: (() => void)[] = [];
+  #listeners = new Set<(segment: Segment) => void>();
+  #cancelling: string | undefined;
+  /** Whoever consumes the results: decides how far items are drawn ahead. */
+  demand: "unknown" | "all" | "stream" = "unknown";
+  consumed = 0;
+  total: number | undefined;
+  onCancel: ((reason: string) => void) | undefined;
+  onDetach: (() => void) | undefined;
+
+  constructor(id: string, kind: JobKind, reader: OutcomeReader, journalPrefix: string) {
+    this.id = id;
+    this.kind = kind;
+    this.reader = reader;
+    this.journalPrefix = journalPrefix;
+    this.table = new OutcomeTable(reader.store, journalPrefix);
+  }
+
+  // — what the scheduler tells
+
+  committed(run: Run, first: number, count: number, location: FrameLocation, skipBytes: 0 | 1): void {
+    this.#announce(this.table.add(run, first, count, location, skipBytes));
+  }
+
+  committedEarlier(range: CommittedRange): void {
+    this.#announce(this.table.addStored(range));
+  }
+
+  end(ending: JobEnding): void {
+    if (this.ending) return;
+    this.ending = ending;
+    this.wake();
+  }
+
+  #announce(segment: Segment): void {
+    for (const listener of this.#listeners) listener(segment);
+    if (this.#wake.length > 0) this.wake();
+  }
+
+  wake(): void {
+    const waiting = this.#wake;
+    this.#wake = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  // — what consumers ask
+
+  /** Hears of every segment, those of the past first. */
+  listen(listener: (segment: Segment) => void): () => void {
+    for (const segment of this.table.segments()) listener(segment);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves when a segment was committed or the job ended. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  async ended(): Promise<JobEnding> {
+    while (!this.ending) await this.changed();
+    return this.ending;
+  }
+
+  want(demand: "all" | "stream", observing = true): void {
+    if (observing) this.observed = true;
+    if (this.demand === "all" || this.demand === demand) return;
+    this.demand = demand;
+    this.running?.inputReady();
+  }
+
+  /** How many tasks may be drawn in all, given who consumes their results. */
+  drawLimit(): number {
+    return this.demand === "all" ? Number.POSITIVE_INFINITY : this.consumed + STREAM_WINDOW_TASKS;
+  }
+
+  consume(upto: number): void {
+    const before = this.consumed;
+    this.consumed = Math.max(before, upto);
+    if (this.demand === "stream" && Math.floor(before / 256) !== Math.floor(this.consumed / 256)) {
+      this.running?.inputReady();
+    }
+  }
+
+  /** The error that the job ended with, if it did not end well. */
+  async failure(): Promise<unknown> {
+    const ending = await this.ended();
+    if (ending.error !== undefined) return ending.error;
+    if (ending.failedIndex !== undefined) {
+      const outcome = await this.outcomeOf(ending.failedIndex);
+      if (!outcome.ok) return outcome.error;
+    }
+    if (ending.status === "done") return undefined;
+    return new TaskError("CANCELLED", `job ${this.id} was ${ending.status}`, { details: { jobId: this.id } });
+  }
+
+  async outcomeOf(index: number): Promise<Outcome<unknown>> {
+    const segment = this.table.holding(index);
+    if (!segment) throw new KingletError("INTERNAL", `task ${index} of job ${this.id} has no outcome`);
+    return readOutcome(this.reader, (await this.table.load(segment)).entry(index), index);
+  }
+
+  read(run: Run, index: number): MaybePromise<Outcome<unknown>> {
+    return readOutcome(this.reader, run.entry(index), index);
+  }
+
+  async cancel(reason = "cancelled by the program"): Promise<void> {
+    this.#cancelling ??= reason;
+    this.observed = true;
+    this.onCancel?.(reason);
+    await this.ended();
+  }
+
+  get progress(): JobProgress {
+    const counts = this.running?.counts;
+    return {
+      total: this.total ?? counts?.total,
+      drawn: counts?.drawn ?? this.table.committed,
+      done: this.table.committed,
+      failed: counts?.failed ?? 0,
+      running: this.ending ? 0 : (counts?.running ?? 0),
+      retried: counts?.retried ?? 0,
+      state: this.ending?.status ?? "running",
+    };
+  }
+}
+
+/** Results of all tasks, in order. */
+async function collect<R>(core: JobCore): Promise<R[]> {
+  core.want("all");
+  const values: unknown[] = [];
+  const pending: Promise<void>[] = [];
+  const place = (index: number, outcome: Outcome<unknown>) => {
+    if (core.kind === "mapSettled") {
+      values[index] = outcome.ok
+        ? { status: "fulfilled", value: outcome.value }
+        : { status: "rejected", reason: outcome.error };
+    } else if (outcome.ok) values[index] = outcome.value;
+  };
+  const takeRun = (segment: Segment, run: Run) => {
+    for (let index = segment.first; index < segment.first + segment.count; index++) {
+      const outcome = core.read(run, index);
+      if (outcome instanceof Promise) pending.push(outcome.then((o) => place(index, o)));
+      else place(index, outcome);
+    }
+    core.table.release(segment);
+  };
+  const take = (segment: Segment) => {
+    const run = core.table.load(segment);
+    if (run instanceof Promise) pending.push(run.then((loaded) => takeRun(segment, loaded)));
+    else takeRun(segment, run);
+  };
+  let broken: { error: unknown } | undefined;
+  const stop = core.listen((segment) => {
+    try {
+      take(segment);
+    } catch (error) {
+      broken ??= { error };
+    }
+  });
+  await core.ended();
+  stop();
+  const error = await core.failure();
+  for (const one of await Promise.allSettled(pending)) {
+    if (one.status === "rejected") broken ??= { error: one.reason };
+  }
+  if (error !== undefined) throw error;
+  if (broken) throw broken.error;
+  return values as R[];
+}
+
+/** Values in order of the items. */
+async function* inOrder<R>(core: JobCore): AsyncGenerator<R, void, undefined> {
+  core.want("stream");
+  let finished = false;
+  try {
+    for (let index = 0; ; ) {
+      const segment = core.table.startingAt(index);
+      if (!segment) {
+        if (core.ending) {
+          const error = await core.failure();
+          finished = true;
+          if (error !== undefined) throw error;
+          return;
+        }
+        await core.changed();
+        continue;
+      }
+      const run = await core.table.load(segment);
+      for (; index < segment.first + segment.count; index++) {
+        yield (await valueFor(core, run, index)) as R;
+      }
+      core.table.release(segment);
+      core.consume(index);
+    }
+  } finally {
+    if (!finished) await core.cancel("its loop was left");
+  }
+}
+
+async function* asCompleted<R>(core: JobCore): AsyncGenerator<{ index: number; value: R }, void, undefined> {
+  core.want("stream");
+  let finished = false;
+  let seen = 0;
+  try {
+    for (let n = 0; ; n++) {
+      let segment = core.table.nth(n);
+      while (!segment && !core.ending) {
+        await core.changed();
+        segment = core.table.nth(n);
+      }
+      if (!segment) {
+        const error = await core.failure();
+        finished = true;
+        if (error !== undefined) throw error;
+        return;
+      }
+      const run = await core.table.load(segment);
+      for (let index = segment.first; index < segment.first + segment.count; index++) {
+        yield { index, value: (await valueFor(core, run, index)) as R };
+      }
+      core.table.release(segment);
+      seen += segment.count;
+      core.consume(seen);
+    }
+  } finally {
+    if (!finished) await core.cancel("its loop was left");
+  }
+}
+
+async function valueFor(core: JobCore, run: Run, index: number): Promise<unknown> {
+  const outcome = await core.read(run, index);
+  if (core.kind === "mapSettled") {
+    return outcome.ok
+      ? { status: "fulfilled", value: outcome.value }
+      : { status: "rejected", reason: outcome.error };
+  }
+  if (!outcome.ok) throw outcome.error;
+  return outcome.value;
+}
+
+export class JobHandle<R> extends LazyPromise<R[]> implements Job<R> {
+  readonly [JOB] = true as const;
+  readonly core: JobCore;
+
+  constructor(core: JobCore) {
+    super();
+    this.core = core;
+  }
+
+  protected start(): Promise<R[]> {
+    return collect<R>(this.core);
+  }
+
+  get id(): string {
+    return this.core.id;
+  }
+
+  get progress(): JobProgress {
+    return this.core.progress;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<R> {
+    return inOrder<R>(this.core);
+  }
+
+  completed(): AsyncIterable<{ index: number; value: R }> {
+    return asCompleted<R>(this.core);
+  }
+
+  cancel(reason?: string): Promise<void> {
+    return this.core.cancel(reason);
+  }
+
+  detach(): void {
+    this.core.observed = true;
+    this.core.onDetach?.();
+  }
+}
+
+export class FutureHandle<R> extends LazyPromise<R> implements Future<R> {
+  readonly [FUTURE] = true as const;
+  readonly core: JobCore;
+
+  constructor(core: JobCore) {
+    super();
+    this.core = core;
+  }
+
+  protected start(): Promise<R> {
+    const { core } = this;
+    core.want("all");
+    return new Promise<R>((resolve, reject) => {
+      const settle = (outcome: Outcome<unknown>) => (outcome.ok ? resolve(outcome.value as R) : reject(outcome.error));
+      const stop = core.listen((segment) => {
+        try {
+          if (segment.run) {
+            const outcome = core.read(segment.run, 0);
+            if (outcome instanceof Promise) outcome.then(settle, reject);
+            else settle(outcome);
+          } else core.outcomeOf(0).then(settle, reject);
+        } catch (error) {
+          reject(error);
+        }
+      });
+      // Settled by its outcome; if there is none, by how the job ended.
+      core.ended().then(async () => {
+        stop();
+        if (core.table.committed === 0) reject(await core.failure());
+      }, reject);
+    });
+  }
+
+  get id(): string {
+    return this.core.id;
+  }
+
+  cancel(reason?: string): Promise<void> {
+    return this.core.cancel(reason);
+  }
+}

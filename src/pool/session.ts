@@ -1,0 +1,263 @@
+import { randomBytes } from "node:crypto";
+import { driverGraphLane } from "../capture/index.ts";
+import type { CapturedFunction } from "../capture/contract.ts";
+import { type Clock, type Random, systemClock } from "../clock.ts";
+import { createCodec } from "../codec/codec.ts";
+import type { Codec } from "../codec/contract.ts";
+import type { ComputeBackend } from "../compute/contract.ts";
+import { createJournal, type Journal } from "../job/journal.ts";
+import { chain } from "../maybe.ts";
+import { driverKey, functionKey } from "../job/keys.ts";
+import { LEASE_RENEW_MS, newLease, writeLease } from "../job/lease.ts";
+import type { JournalHeader } from "../job/records.ts";
+import { KingletError } from "../errors.ts";
+import type { JobRef } from "../job/keys.ts";
+import type { NestedRequest, Scheduler } from "../scheduler/contract.ts";
+import { createScheduler } from "../scheduler/driver.ts";
+import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
+import type { StoreLocation } from "../storage/locate.ts";
+import { version } from "../version.ts";
+import type { InputContext } from "./inputs.ts";
+import { unwatchInterrupts } from "./interrupts.ts";
+import type { JobCore } from "./job-handle.ts";
+
+/** Calls of `pool.run` that share a journal before the next one is begun, so that old ones can be cleaned. */
+const RUNS_A_JOURNAL = 10_000;
+
+export interface SessionParts {
+  readonly store: ObjectStore;
+  readonly location: StoreLocation;
+  readonly compute: ComputeBackend;
+  readonly slots: number;
+  readonly sync: boolean;
+  /** Print tasks' console lines. */
+  readonly logs: boolean;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** What the views of one pool (`pool.with`) have in common: the store, the workers, the scheduler, the open jobs. */
+export class Session {
+  readonly store: ObjectStore;
+  readonly location: StoreLocation;
+  readonly compute: ComputeBackend;
+  readonly scheduler: Scheduler;
+  readonly codec: Codec;
+  readonly clock: Clock;
+  readonly slots: number;
+  readonly sync: boolean;
+  readonly logs: boolean;
+  readonly driverId = newId(systemClock.nowMs());
+  /** Jobs that haven't ended, by id. */
+  readonly jobs = new Map<string, JobCore>();
+  /** Jobs that failed; those nobody looked at are thrown by `close`. */
+  readonly failures: JobCore[] = [];
+  /** Sessions that views with another store or backend opened: they close with this one. */
+  readonly dependents: Session[] = [];
+  /** Journals of other drivers that this one took over. */
+  readonly ledJournals = new Map<string, LedJournal>();
+  /** Stores of values that calls may refer to (broadcasts): jobs wait for them. */
+  readonly uploads = new Set<Promise<unknown>>();
+  /** Jobs that running tasks asked for, by the attempt that waits for them. */
+  readonly nested = new Map<number, Set<JobCore>>();
+  onRequest: ((request: NestedRequest, core: JobCore, depth: number) => void) | undefined;
+  #functions = new Map<string, MaybePromise<void>>();
+  #lease: Promise<void> | undefined;
+  #stopLease: (() => void) | undefined;
+  #leased = false;
+  #runs: SharedJournal | undefined;
+  #journals = new Set<Journal>();
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: SessionParts) {
+    this.store = parts.store;
+    this.location = parts.location;
+    this.compute = parts.compute;
+    this.slots = parts.slots;
+    this.sync = parts.sync;
+    this.logs = parts.logs;
+    this.clock = parts.clock ?? systemClock;
+    this.codec = createCodec(driverGraphLane());
+    this.scheduler = createScheduler({
+      clock: this.clock,
+      random: parts.random ?? Math.random,
+      compute: parts.compute,
+      slots: parts.slots,
+    });
+  }
+
+  /** @throws KingletError POOL_CLOSED */
+  refuseIfClosed(call: string): void {
+    if (!this.#closing) return;
+    throw new KingletError("POOL_CLOSED", `${call}: the pool is closed`, {
+      remedy: "Close it after the last call, or open another one.",
+    });
+  }
+
+  inputContext(core: JobCore, ref: JobRef): InputContext {
+    return { codec: this.codec, store: this.store, journalPrefix: core.journalPrefix, jobNumber: ref.number, core };
+  }
+
+  /** What must be in the store before a job may start: the lease, and values that it may refer to. */
+  ready(): MaybePromise<void> {
+    const lease = this.ensureLease();
+    if (this.uploads.size === 0) return lease;
+    return Promise.all([lease, ...this.uploads]).then(() => {});
+  }
+
+  /** Stores a captured function once; a promise only the first time. */
+  storeFunction(captured: CapturedFunction): MaybePromise<void> {
+    const known = this.#functions.get(captured.hash);
+    if (known !== undefined || this.#functions.has(captured.hash)) return known;
+    const put = this.store.put(functionKey(captured.hash), captured.bytes, { ifAbsent: true }).then(() => {
+      this.#functions.set(captured.hash, undefined);
+    });
+    put.catch(() => this.#functions.delete(captured.hash));
+    this.#functions.set(captured.hash, put);
+    return put;
+  }
+
+  /** The driver's lease is in the store before its first journal. */
+  ensureLease(): MaybePromise<void> {
+    if (this.#leased) return;
+    this.#lease ??= writeLease(this.store, newLease(this.driverId, this.clock)).then(() => {
+      this.#leased = true;
+      this.#renewLater();
+    });
+    return this.#lease;
+  }
+
+  #renewLater(): void {
+    this.#stopLease = this.clock.after(LEASE_RENEW_MS, () => {
+      // A renewal that fails is no harm: the next one may work, and the epoch's claim is what fences.
+      writeLease(this.store, newLease(this.driverId, this.clock)).catch(() => {});
+      this.#renewLater();
+    });
+  }
+
+  header(epoch: number): JournalHeader {
+    return { ...this.identity, format: 1, epoch, createdMs: this.clock.nowMs() };
+  }
+
+  get identity() {
+    return { kinglet: version, node: process.version, driverId: this.driverId };
+  }
+
+  /** A journal of its own, for a map. */
+  openJournal(id: string): MaybePromise<Journal> {
+    const journal = chain(this.ensureLease(), () =>
+      createJournal({ store: this.store, id, header: this.header(0), sync: this.sync }),
+    );
+    return chain(journal, (opened) => {
+      this.#journals.add(opened);
+      return opened;
+    });
+  }
+
+  /** Place of the next call of `run`: many share a journal, since a folder for each would cost more than the call. */
+  nextRun(): { ref: JobRef; journal: () => MaybePromise<Journal> } {
+    let runs = this.#runs;
+    if (!runs || runs.next > RUNS_A_JOURNAL) {
+      runs = { id: newId(this.clock.nowMs()), next: 1, journal: undefined };
+      this.#runs = runs;
+    }
+    const shared = runs;
+    const ref = { journalId: shared.id, number: shared.next++ };
+    const open = () => {
+      shared.journal ??= chain(this.openJournal(shared.id), (journal) => (shared.journal = journal));
+      return shared.journal;
+    };
+    return { ref, journal: open };
+  }
+
+  get closing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** This driver leads the journal from now on. */
+  adopt(journal: Journal): void {
+    this.#journals.add(journal);
+    this.ledJournals.set(journal.id, { journal });
+  }
+
+  async closeJournal(journal: Journal): Promise<void> {
+    this.#journals.delete(journal);
+    this.ledJournals.delete(journal.id);
+    await journal.close();
+  }
+
+  /** Jobs that will have to be resumed if this process ends now. */
+  unfinished(): { id: string; done: number; total: number | undefined; inputComplete: boolean }[] {
+    return [...this.jobs.values()]
+      .filter((core) => core.running)
+      .map((core) => ({
+        id: core.id,
+        done: core.table.committed,
+        total: core.total ?? core.running?.counts.total,
+        inputComplete: core.running?.counts.total !== undefined,
+      }));
+  }
+
+  /** Ctrl-C: nothing more starts, workers end, unfinished jobs stay as they are in the store. */
+  async interrupt(): Promise<void> {
+    this.#closing ??= Promise.resolve();
+    await this.#shutDown();
+  }
+
+  /**
+   * Waits for the jobs that aren't detached, ends the workers, and throws the first failure that nobody observed.
+   * Calling it again waits for the same end.
+   */
+  close(cancel: boolean): Promise<void> {
+    this.#closing ??= this.#close(cancel);
+    return this.#closing;
+  }
+
+  async #close(cancel: boolean): Promise<void> {
+    for (const core of [...this.jobs.values()]) {
+      if (cancel) await core.cancel("the pool was closed");
+      else {
+        // Nobody may be reading: its results are stored all the same.
+        if (core.demand === "unknown") core.want("all", false);
+        await core.ended();
+      }
+    }
+    const dependents = await Promise.allSettled(this.dependents.map((session) => session.close(cancel)));
+    const unobserved = this.failures.filter((core) => !core.observed);
+    const errors = await Promise.all(unobserved.map((core) => core.failure()));
+    await this.#shutDown();
+    if (errors.length > 0) throw errors[0];
+    for (const one of dependents) if (one.status === "rejected") throw one.reason;
+  }
+
+  async #shutDown(): Promise<void> {
+    unwatchInterrupts(this);
+    await this.scheduler.close();
+    await this.compute.close();
+    for (const journal of this.#journals) await journal.close();
+    this.#journals.clear();
+    this.#stopLease?.();
+    if (this.#lease) {
+      await this.#lease.catch(() => {});
+      await this.store.delete([driverKey(this.driverId)]);
+    }
+    await this.store.close();
+  }
+}
+
+export interface LedJournal {
+  readonly journal: Journal;
+}
+
+interface SharedJournal {
+  readonly id: string;
+  next: number;
+  journal: MaybePromise<Journal> | undefined;
+}
+
+/** `261121-035312-k3f9x2`: sorts by time, in UTC. */
+export function newId(nowMs: number): string {
+  const time = new Date(nowMs).toISOString().replace(/[-:]/g, "");
+  const random = randomBytes(5).readUIntBE(0, 5).toString(36).padStart(8, "0");
+  return `${time.slice(2, 8)}-${time.slice(9, 15)}-${random}`;
+}

@@ -1,0 +1,251 @@
+import { stripVTControlCharacters } from "node:util";
+import { captureFunction, captureModule } from "../capture/index.ts";
+import type { CapturedFunction } from "../capture/contract.ts";
+import { KingletError, TaskError, UsageError } from "../errors.ts";
+import type { Entry } from "../job/entries.ts";
+import type { Journal } from "../job/journal.ts";
+import { chain } from "../maybe.ts";
+import { functionKey, type JobRef, jobId, journalPrefix } from "../job/keys.ts";
+import type { JobKind, JobMeta } from "../job/records.ts";
+import { emit, observed } from "../observers.ts";
+import type { JobEnd, JobInput, JobSpec, NestedRequest, TaskOptions } from "../scheduler/contract.ts";
+import type { MaybePromise } from "../storage/contract.ts";
+import { moduleTaskOf, moduleUrl } from "../values/task-module.ts";
+import { JobCore, type JobEnding } from "./job-handle.ts";
+import { type CallOptions, show } from "../options.ts";
+import { type OutcomeReader, readOutcome } from "./outcomes.ts";
+import type { Session } from "./session.ts";
+
+/** What a call is, once its arguments are known to be good. */
+export interface Call {
+  readonly kind: JobKind;
+  readonly captured: CapturedFunction;
+  readonly options: CallOptions;
+  /** How many maps it is nested in. */
+  readonly depth: number;
+  readonly parent?: string;
+}
+
+/**
+ * The function of a call, captured; or a reference to a module's export.
+ * @throws UsageError BAD_ARGUMENT if it is no function; CaptureError if it can't be sent
+ */
+export function captureCallable(fn: unknown, where: string): CapturedFunction {
+  const module = moduleTaskOf(fn);
+  if (module) return captureModule(module.url, module.exportName);
+  if (typeof fn === "string" || fn instanceof URL) return captureModule(moduleUrl(fn), "default");
+  if (typeof fn !== "function") {
+    throw new UsageError("BAD_ARGUMENT", `${where}: the function is ${show(fn)}`, {
+      remedy: `Pass a function first: pool.${where}((item) => …, …).`,
+    });
+  }
+  return captureFunction(fn as (...args: unknown[]) => unknown);
+}
+
+/** Makes the job's core and starts it: `input` is made with the core, so that a bad item throws before anything runs. */
+export function startJob(
+  session: Session,
+  call: Call,
+  makeInput: (core: JobCore, ref: JobRef) => JobInput,
+  makeRef: () => { ref: JobRef; journal: () => MaybePromise<Journal> },
+): JobCore {
+  const { ref, journal } = makeRef();
+  const id = jobId(ref);
+  const reader: OutcomeReader = { codec: session.codec, store: session.store, jobId: id };
+  const core = new JobCore(id, call.kind, reader, journalPrefix(ref.journalId));
+  const input = makeInput(core, ref);
+  core.total = input.knownLength;
+  session.jobs.set(id, core);
+  if (observed()) announce(core, call, session);
+  watchCancellation(core, call.options.signal);
+  const submit = (opened: Journal) => {
+    if (core.ending) return; // cancelled before it began
+    const opening = [{ type: "job", job: jobMeta(ref, call, session) }] as const;
+    const spec = jobSpec({ session, core, ref, journal: opened, call, functionHash: call.captured.hash, input });
+    core.running = session.scheduler.submit({ ...spec, opening });
+  };
+  try {
+    const opened = chain(session.ready(), () => chain(session.storeFunction(call.captured), journal));
+    const submitted = chain(opened, submit);
+    if (submitted instanceof Promise) submitted.catch((error) => endJob(session, core, { status: "failed", error }));
+  } catch (error) {
+    endJob(session, core, { status: "failed", error });
+  }
+  return core;
+}
+
+function announce(core: JobCore, call: Call, session: Session): void {
+  emit({
+    kind: "job-opened",
+    jobId: core.id,
+    atMs: session.clock.nowMs(),
+    jobKind: call.kind,
+    functionName: call.captured.name,
+    name: call.options.name,
+    total: core.total,
+    settled: 0,
+    slots: session.slots,
+    nested: call.depth > 0,
+  });
+}
+
+function watchCancellation(core: JobCore, signal: AbortSignal | undefined): void {
+  let reason: string | undefined;
+  core.onCancel = (why) => {
+    reason ??= why;
+    if (core.running) core.running.cancel(reason);
+    else core.end({ status: "cancelled", error: cancelled(core.id, reason) });
+  };
+  if (!signal) return;
+  const abort = () => core.onCancel?.(`its signal was aborted: ${signal.reason?.message ?? signal.reason}`);
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+}
+
+export const cancelled = (id: string, reason: string): TaskError =>
+  new TaskError("CANCELLED", `job ${id} was cancelled: ${reason}`, { details: { jobId: id } });
+
+const fenced = (id: string): KingletError =>
+  new KingletError("JOB_LED_ELSEWHERE", `job ${id} was taken over by another process`, {
+    remedy: `Follow it with pool.attach("${id}").`,
+    details: { jobId: id },
+  });
+
+function jobMeta(ref: JobRef, call: Call, session: Session): JobMeta {
+  const { captured, options, kind, parent } = call;
+  return {
+    number: ref.number,
+    kind,
+    functionHash: captured.hash,
+    functionName: captured.name,
+    functionLocation: captured.location,
+    createdMs: session.clock.nowMs(),
+    ...(options.name ? { name: options.name } : {}),
+    ...(process.argv[1] ? { script: process.argv[1] } : {}),
+    ...(parent ? { parent } : {}),
+    options: storedOptions(options),
+  };
+}
+
+/** Those options that a resumed job needs, as JSON; a predicate can't be kept (the resumed job retries no errors). */
+function storedOptions(options: CallOptions): Record<string, unknown> {
+  const { timeoutMs, retries, retryErrors, idempotent, isolate, memoryMb, cpus, concurrency, batch, env, budgetUsd } = options;
+  const kept = { timeoutMs, retries, idempotent, isolate, memoryMb, cpus, concurrency, batch, env, budgetUsd };
+  return typeof retryErrors === "number" ? { ...kept, retryErrors } : kept;
+}
+
+export interface SpecParts {
+  readonly session: Session;
+  readonly core: JobCore;
+  readonly ref: JobRef;
+  readonly journal: Journal;
+  readonly call: Pick<Call, "kind" | "options" | "depth">;
+  readonly functionHash: string;
+  readonly input: JobInput;
+}
+
+/** What the scheduler must know of a job, a new one or one that is resumed. */
+export function jobSpec({ session, core, ref, journal, call, functionHash, input }: SpecParts): JobSpec {
+  const { options, depth } = call;
+  return {
+    ref,
+    journal,
+    functionKey: functionKey(functionHash),
+    options: taskOptions(session, options, depth),
+    stopOnFailure: call.kind !== "mapSettled",
+    input,
+    ...(options.retryErrors ? { shouldRetry: retryRule(core, options.retryErrors) } : {}),
+    onOutcomes: (run, first, count, location, skipBytes) => core.committed(run, first, count, location, skipBytes),
+    onEvent: (event) => {
+      if (observed()) emit({ kind: "job", jobId: core.id, event });
+      else if (session.logs && event.kind === "console") printLine(core, event);
+      if (event.kind === "attempt-ended") {
+        for (const nested of session.nested.get(event.attempt) ?? []) void nested.cancel("the task that asked for it ended");
+      }
+    },
+    onRequest: (request: NestedRequest) => session.onRequest?.(request, core, depth),
+    onEnded: (end) => {
+      if (ref.number === 0) session.closeJournal(journal).catch(() => {});
+      endJob(session, core, endingOf(core, end));
+    },
+  };
+}
+
+function taskOptions(session: Session, options: CallOptions, depth: number): TaskOptions {
+  const { timeoutMs, retries, idempotent, isolate, memoryMb, env, batch, concurrency, cpus = 1 } = options;
+  const bySlots = cpus > 1 ? Math.max(1, Math.floor(session.slots / cpus)) : undefined;
+  const limit = Math.min(concurrency ?? Number.POSITIVE_INFINITY, bySlots ?? Number.POSITIVE_INFINITY);
+  const all = {
+    timeoutMs,
+    retries,
+    idempotent,
+    isolate,
+    memoryMb,
+    env,
+    batch,
+    concurrency: Number.isFinite(limit) ? limit : undefined,
+    sync: session.sync || undefined,
+    depth: depth || undefined,
+  };
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(all)) if (value !== undefined) given[name] = value;
+  return given as TaskOptions;
+}
+
+/** A task's console line, as it comes: `[k3f9x2 task 7] text`. */
+function printLine(core: JobCore, line: { index: number | undefined; stream: "stdout" | "stderr"; text: string }): void {
+  const task = line.index === undefined ? "" : ` task ${line.index}`;
+  process[line.stream].write(`[${shortId(core.id)}${task}] ${plainText(line.text)}\n`);
+}
+
+/** The random part of an id, and the number of a run: enough to tell jobs apart on a screen. */
+const shortId = (id: string): string => id.slice(id.lastIndexOf("-") + 1);
+
+/** Without terminal escapes and other control characters: a task's output must not drive the user's terminal. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+const plainText = (text: string): string => stripVTControlCharacters(text).replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
+
+function retryRule(core: JobCore, rule: NonNullable<CallOptions["retryErrors"]>): NonNullable<JobSpec["shouldRetry"]> {
+  return (entry: Entry, index: number, attempt: number): MaybePromise<boolean> => {
+    if (typeof rule === "number") return attempt <= rule;
+    return chain(readOutcome(core.reader, entry, index), (outcome) =>
+      outcome.ok ? false : Boolean(rule(outcome.error, attempt)),
+    );
+  };
+}
+
+function endingOf(core: JobCore, end: JobEnd): JobEnding {
+  switch (end.state) {
+    case "done":
+      return { status: "done" };
+    case "cancelled":
+      return { status: "cancelled", error: cancelled(core.id, end.reason ?? "by the program") };
+    case "failed":
+      return {
+        status: "failed",
+        ...(end.failedIndex !== undefined ? { failedIndex: end.failedIndex } : {}),
+        ...(end.error !== undefined ? { error: end.error } : {}),
+      };
+    case "released":
+      return { status: "detached" };
+    case "fenced":
+      return { status: "failed", error: fenced(core.id) };
+    default:
+      return { status: "failed", error: end.error };
+  }
+}
+
+export function endJob(session: Session, core: JobCore, ending: JobEnding): void {
+  core.end(ending);
+  session.jobs.delete(core.id);
+  if (ending.status === "failed") session.failures.push(core);
+  if (!observed()) return;
+  emit({
+    kind: "job-ended",
+    jobId: core.id,
+    atMs: session.clock.nowMs(),
+    state: ending.status,
+    tasks: core.table.committed,
+    failed: core.running?.counts.failed ?? 0,
+  });
+}

@@ -1,0 +1,94 @@
+import { KingletError, UsageError } from "../errors.ts";
+import type { ObjectStore } from "../storage/contract.ts";
+import { NAMED } from "../job/keys.ts";
+import { storeAt, type StoreLocation } from "../storage/locate.ts";
+
+/** A named object in the pool's store: a small handle to return, capture or pass on; its bytes stay where they are. */
+export class StoredObject {
+  readonly key: string;
+  readonly location: StoreLocation;
+
+  constructor(key: string, location: StoreLocation) {
+    this.key = key;
+    this.location = location;
+  }
+
+  /** @throws StoreError NOT_FOUND if it was deleted */
+  async bytes(): Promise<Uint8Array> {
+    return (await storeAt(this.location)).get(NAMED + this.key);
+  }
+
+  /** As UTF-8. */
+  async text(): Promise<string> {
+    return Buffer.from(await this.bytes()).toString("utf8");
+  }
+
+  /** In chunks, in bounded memory. */
+  async *stream(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* (await storeAt(this.location)).getStream(NAMED + this.key);
+  }
+}
+
+export type StorableBody = Uint8Array | string | AsyncIterable<Uint8Array>;
+
+/** `pool.store` and `ctx.store`: users' own named objects, beside the jobs in the same store. */
+export class NamedStore {
+  readonly #location: StoreLocation;
+  readonly #store: ObjectStore | Promise<ObjectStore>;
+
+  constructor(location: StoreLocation, store: ObjectStore | Promise<ObjectStore>) {
+    this.#location = location;
+    this.#store = store;
+  }
+
+  /**
+   * Stores an object under a name of your choice, replacing what was there.
+   *
+   * @param key `/`-separated, 1–800 bytes: `thumbs/cat-64.png`
+   * @example const image = await ctx.store.put(`thumbs/${file.name}`, png);   // return it: 100 bytes, not the image
+   */
+  async put(key: string, body: StorableBody): Promise<StoredObject> {
+    checkKey(key);
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    if (!(bytes instanceof Uint8Array) && !(typeof bytes === "object" && bytes !== null && Symbol.asyncIterator in bytes)) {
+      throw new UsageError("BAD_ARGUMENT", `store.put(${JSON.stringify(key)}): the body is neither bytes, text nor a stream`, {
+        remedy: "Pass a Uint8Array, a string, or an async iterable of Uint8Array; JSON.stringify an object first.",
+      });
+    }
+    await (await this.#store).put(NAMED + key, bytes);
+    return new StoredObject(key, this.#location);
+  }
+
+  /** The bytes of an object. @throws StoreError NOT_FOUND */
+  async get(key: string): Promise<Uint8Array> {
+    checkKey(key);
+    return (await this.#store).get(NAMED + key);
+  }
+
+  /** A handle, or undefined where there is no such object. */
+  async find(key: string): Promise<StoredObject | undefined> {
+    checkKey(key);
+    return (await (await this.#store).exists(NAMED + key)) ? new StoredObject(key, this.#location) : undefined;
+  }
+
+  /** Objects whose names begin with `prefix`, in order of their names. */
+  async *list(prefix = ""): AsyncGenerator<StoredObject, void, undefined> {
+    for await (const object of (await this.#store).list(NAMED + prefix)) {
+      yield new StoredObject(object.key.slice(NAMED.length), this.#location);
+    }
+  }
+
+  /** Removes objects; those that are not there are no error. */
+  async delete(...keys: string[]): Promise<void> {
+    for (const key of keys) checkKey(key);
+    await (await this.#store).delete(keys.map((key) => NAMED + key));
+  }
+}
+
+function checkKey(key: string): void {
+  if (typeof key !== "string" || key === "") {
+    throw new KingletError("BAD_KEY", `store: ${JSON.stringify(key)} is no name for an object`, {
+      remedy: 'Use a path such as "thumbs/cat.png".',
+    });
+  }
+}
