@@ -103,7 +103,14 @@ export interface OutcomeReport {
 export type AttemptEnd =
   | { readonly kind: "ok" }
   | {
-      readonly kind: "crashed" | "out-of-memory" | "timed-out" | "lost" | "throttled" | "cancelled" | "revoked";
+      readonly kind:
+        | "crashed"
+        | "out-of-memory"
+        | "timed-out"
+        | "lost"
+        | "throttled"
+        | "cancelled"
+        | "revoked";
       readonly startedTask: number | undefined;
       /** `exit code 3`, `signal SIGSEGV`, the last lines of stderr, `no outcome within 500 ms`… */
       readonly evidence: string;

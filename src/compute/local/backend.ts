@@ -1,0 +1,180 @@
+import os from "node:os";
+import type { StoreLocation } from "../../storage/locate.ts";
+import type { ComputeBackend, ComputeEvents, Invocation } from "../contract.ts";
+import { kernelOomKills } from "./exit.ts";
+import { Guard } from "./guard.ts";
+import { MemoryWatch } from "./memory-watch.ts";
+import { Slot, type SlotHost } from "./slot.ts";
+import { type WorkerEvents, WorkerProcess } from "./worker-process.ts";
+
+export interface LocalBackendOptions {
+  /** The store that the workers open. */
+  readonly store: StoreLocation;
+  /** The most worker processes; default: the machine's cores, as far as this process may use them. */
+  readonly slots?: number;
+  /** The `node` to run, default this process's own. */
+  readonly execPath?: string;
+  /** Its options, default this process's own less those for debugging, tests and `--eval`. */
+  readonly execArgv?: readonly string[];
+}
+
+/** Attempts that a slot takes beside the one that runs. */
+const QUEUE = 1;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Runs invocations on this machine, in worker processes that are kept warm. A process that dies costs one attempt;
+ * none outlives the driver. While no attempt is under way, it doesn't keep the driver's event loop alive.
+ *
+ * @example
+ * const backend = createLocalBackend({ store: { kind: "disk", root: ".kinglet" } });
+ * backend.open(events);
+ * backend.scale(2); // → offer("local-0", 1), offer("local-1", 1)
+ */
+export function createLocalBackend(options: LocalBackendOptions): ComputeBackend {
+  return new LocalBackend(options);
+}
+
+class LocalBackend implements ComputeBackend {
+  readonly maxSlots: number;
+  readonly #options: LocalBackendOptions;
+  readonly #guard = new Guard();
+  readonly #memoryWatch = new MemoryWatch();
+  readonly #slots = new Map<string, Slot>();
+  /** Processes that have not ended yet, also replaced ones. */
+  readonly #exits = new Set<Promise<void>>();
+  readonly #host: SlotHost;
+  /** Holds the event loop while attempts are under way: processes and channels don't. */
+  readonly #keepAlive = setInterval(() => {}, LONGEST_TIMER_MS).unref();
+  #events: ComputeEvents | undefined;
+  #underWay = 0;
+  #oomKills = kernelOomKills();
+  #closed: Promise<void> | undefined;
+
+  constructor(options: LocalBackendOptions) {
+    this.#options = options;
+    this.maxSlots = options.slots ?? os.availableParallelism();
+    this.#host = {
+      events: this.#relay(),
+      spawn: (memoryMb, events) => this.#spawn(memoryMb, events),
+      kernelKilled: () => this.#kernelKilled(),
+      attemptEnded: () => this.#count(-1),
+      retired: (slot) => {
+        this.#slots.delete(slot.id);
+        this.#host.events.withdrawn(slot.id);
+      },
+    };
+  }
+
+  get description(): string {
+    return `local, up to ${this.maxSlots} process${this.maxSlots === 1 ? "" : "es"}`;
+  }
+
+  open(events: ComputeEvents): void {
+    this.#events = events;
+  }
+
+  scale(slots: number): void {
+    if (this.#closed) return;
+    const wanted = Math.min(Math.max(0, Math.floor(slots)), this.maxSlots);
+    for (let i = 0; i < wanted; i++) this.#offer(`local-${i}`);
+    for (const slot of this.#slots.values()) {
+      if (Number(slot.id.slice("local-".length)) >= wanted && !slot.retiring) {
+        queueMicrotask(() => {
+          slot.retiring = true;
+        });
+      }
+    }
+  }
+
+  start(invocation: Invocation): void {
+    const slot = this.#slots.get(invocation.slot);
+    this.#count(+1);
+    if (slot && !this.#closed) {
+      slot.start(invocation);
+      return;
+    }
+    const evidence = this.#closed ? "the pool is closed" : `there is no slot ${invocation.slot}`;
+    queueMicrotask(() => {
+      this.#host.events.ended(invocation.attempt, { kind: "lost", startedTask: undefined, evidence });
+      this.#count(-1);
+    });
+  }
+
+  cancel(attempt: number, how: "revoke" | "abort", graceMs?: number): void {
+    for (const slot of this.#slots.values()) if (slot.cancel(attempt, how, graceMs)) return;
+  }
+
+  reply(attempt: number, requestId: number, payload: Uint8Array): void {
+    for (const slot of this.#slots.values()) if (slot.reply(attempt, requestId, payload)) return;
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#keepAlive.ref();
+    this.#memoryWatch.close();
+    for (const slot of this.#slots.values()) slot.close("the pool was closed");
+    this.#slots.clear();
+    await Promise.all(this.#exits);
+    await this.#guard.close();
+    this.#events = undefined;
+    clearInterval(this.#keepAlive);
+  }
+
+  #offer(id: string): void {
+    const known = this.#slots.get(id);
+    if (known && !known.retiring) return;
+    const slot = known ?? new Slot(id, this.#host);
+    slot.retiring = false;
+    slot.warmUp();
+    this.#slots.set(id, slot);
+    queueMicrotask(() => {
+      if (this.#slots.get(id) === slot && !slot.retiring) this.#host.events.offer(id, QUEUE);
+    });
+  }
+
+  #spawn(memoryMb: number | undefined, events: WorkerEvents): WorkerProcess {
+    const { store, execPath = process.execPath, execArgv = process.execArgv } = this.#options;
+    const settings = { store, guard: this.#guard, memoryMb, execPath, execArgv };
+    const exit = Promise.withResolvers<void>();
+    this.#exits.add(exit.promise);
+    const worker = new WorkerProcess(settings, {
+      ...events,
+      exited: (how) => {
+        this.#memoryWatch.remove(worker);
+        events.exited(how);
+        this.#exits.delete(exit.promise);
+        exit.resolve();
+      },
+    });
+    if (memoryMb !== undefined) this.#memoryWatch.add(worker);
+    return worker;
+  }
+
+  /** Nothing is told any more once `close` has resolved. */
+  #relay(): ComputeEvents {
+    return {
+      offer: (slot, queue) => this.#events?.offer(slot, queue),
+      withdrawn: (slot) => this.#events?.withdrawn(slot),
+      progressed: (attempt, report) => this.#events?.progressed(attempt, report),
+      ended: (attempt, end) => this.#events?.ended(attempt, end),
+      console: (line) => this.#events?.console(line),
+      request: (attempt, requestId, payload) => this.#events?.request(attempt, requestId, payload),
+    };
+  }
+
+  #kernelKilled(): boolean {
+    const before = this.#oomKills;
+    this.#oomKills = kernelOomKills();
+    return before !== undefined && this.#oomKills !== undefined && this.#oomKills > before;
+  }
+
+  #count(change: 1 | -1): void {
+    this.#underWay += change;
+    if (this.#underWay === 1 && change === 1) this.#keepAlive.ref();
+    else if (this.#underWay === 0 && !this.#closed) this.#keepAlive.unref();
+  }
+}

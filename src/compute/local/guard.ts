@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Writable } from "node:stream";
+
+// Reads "+ pid" and "- pid"; at the end of its input, which is the driver's end whatever its cause, kills what is left.
+const SCRIPT = `
+trap '' INT HUP TERM
+pids=' '
+while read -r op pid; do
+  case $op in
+    +) pids="$pids$pid " ;;
+    -) pids="\${pids%% $pid *} \${pids#* $pid }" ;;
+  esac
+done
+for pid in $pids; do kill -9 "-$pid" || kill -9 "$pid"; done 2>/dev/null
+`;
+
+/**
+ * Makes sure that no worker outlives the driver, not even one in an endless loop when the driver is killed by
+ * `kill -9`: a small shell process (1–2 ms to start) that holds the list of workers and sees the driver's pipe close.
+ * Workers are leaders of process groups, so what a task has spawned ends with it.
+ */
+export class Guard {
+  #shell: ChildProcess | undefined;
+
+  /** Never throws: where there is no `sh`, idle workers still end by themselves when the driver does. */
+  add(pid: number): void {
+    this.#shell ??= this.#start();
+    this.#say(`+ ${pid}\n`);
+  }
+
+  remove(pid: number): void {
+    this.#say(`- ${pid}\n`);
+  }
+
+  /** Ends the guard and, by force, every worker that is still listed. */
+  async close(): Promise<void> {
+    const shell = this.#shell;
+    if (!shell || shell.pid === undefined || shell.exitCode !== null || shell.signalCode !== null) return;
+    const exited = new Promise((resolve) => shell.once("exit", resolve));
+    shell.ref();
+    shell.stdin?.end();
+    await exited;
+  }
+
+  #start(): ChildProcess | undefined {
+    if (process.platform === "win32") return undefined;
+    try {
+      const shell = spawn("/bin/sh", ["-c", SCRIPT], {
+        stdio: ["pipe", "ignore", "ignore"],
+        detached: true,
+        cwd: "/",
+      });
+      shell.on("error", () => {});
+      shell.stdin.on("error", () => {});
+      shell.unref();
+      (shell.stdin as Writable & { unref?(): void }).unref?.();
+      return shell;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #say(line: string): void {
+    if (this.#shell?.stdin?.writable) this.#shell.stdin.write(line);
+  }
+}

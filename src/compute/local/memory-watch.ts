@@ -1,0 +1,78 @@
+import { execFile } from "node:child_process";
+import fs from "node:fs";
+
+const WATCH_EVERY_MS = 200;
+const MIB = 1024 * 1024;
+
+export interface WatchedProcess {
+  readonly pid: number | undefined;
+  readonly memoryMb: number | undefined;
+  exceeded(evidence: string): void;
+}
+
+/**
+ * Holds workers to their `memoryMb`. `--max-old-space-size` bounds the JavaScript heap alone; buffers and native
+ * memory are only seen from outside.
+ */
+export class MemoryWatch {
+  readonly #watched = new Set<WatchedProcess>();
+  #timer: NodeJS.Timeout | undefined;
+
+  add(watched: WatchedProcess): void {
+    this.#watched.add(watched);
+    this.#timer ??= setInterval(() => this.#look(), WATCH_EVERY_MS).unref();
+  }
+
+  remove(watched: WatchedProcess): void {
+    this.#watched.delete(watched);
+    if (this.#watched.size === 0) this.close();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    for (const watched of this.#watched) {
+      if (watched.pid === undefined) continue;
+      if (process.platform === "linux") this.#judge(watched, privateBytes(watched.pid));
+      else askPs(watched.pid, (sizeBytes) => this.#judge(watched, sizeBytes));
+    }
+  }
+
+  #judge(watched: WatchedProcess, sizeBytes: number | undefined): void {
+    const { memoryMb } = watched;
+    if (sizeBytes === undefined || memoryMb === undefined || sizeBytes <= memoryMb * MIB) return;
+    if (!this.#watched.delete(watched)) return;
+    watched.exceeded(`used ${Math.ceil(sizeBytes / MIB)} MiB of memory, the limit is memoryMb = ${memoryMb}`);
+  }
+}
+
+let pageBytes: number | undefined;
+
+/** Resident memory less what it shares with files (Node's own code). Source: proc(5), /proc/pid/statm, in pages. */
+function privateBytes(pid: number): number | undefined {
+  try {
+    const [, resident, shared] = fs.readFileSync(`/proc/${pid}/statm`, "utf8").split(" ").map(Number);
+    pageBytes ??= ownPageBytes();
+    return (resident! - shared!) * pageBytes;
+  } catch {
+    return undefined; // it has just ended
+  }
+}
+
+/** Node can't ask for the page size: it follows from this process's own size, in KiB and in pages. */
+function ownPageBytes(): number {
+  const kibibytes = Number(/^VmSize:\s+(\d+) kB$/m.exec(fs.readFileSync("/proc/self/status", "utf8"))?.[1]);
+  const pages = Number(fs.readFileSync("/proc/self/statm", "utf8").split(" ")[0]);
+  const guess = (kibibytes * 1024) / pages;
+  return Number.isFinite(guess) ? 2 ** Math.round(Math.log2(guess)) : 4096;
+}
+
+function askPs(pid: number, answer: (sizeBytes: number | undefined) => void): void {
+  execFile("ps", ["-o", "rss=", "-p", String(pid)], (error, stdout) => {
+    const kibibytes = Number(stdout);
+    answer(error || !(kibibytes > 0) ? undefined : kibibytes * 1024);
+  });
+}

@@ -1,0 +1,163 @@
+import type { OutcomeLocation } from "../../job/contract.ts";
+import type { JobRef } from "../../job/keys.ts";
+import type { StoreLocation } from "../../storage/locate.ts";
+import type { AttemptEnd, InvocationOptions } from "../contract.ts";
+
+/**
+ * What driver and worker say to each other.
+ *
+ *   frame = length of the rest u32 | type u8 | length of head u32 | head, JSON | body, little-endian
+ *
+ * Work channel (descriptor 3), read and written by the worker with blocking calls: INIT and INVOKE down, all else up.
+ * Control channel (descriptor 4), read by the worker's event loop while a task waits: ABORT and REPLY down.
+ */
+export const WORK_FD = 3;
+export const CONTROL_FD = 4;
+export const MARKER_FD = 5;
+
+export const FRAME_INIT = 1;
+export const FRAME_INVOKE = 2;
+export const FRAME_ABORT = 3;
+export const FRAME_REPLY = 4;
+export const FRAME_READY = 16;
+export const FRAME_PROGRESS = 17;
+export const FRAME_ENDED = 18;
+export const FRAME_CONSOLE = 19;
+export const FRAME_REQUEST = 20;
+export const FRAME_FATAL = 21;
+
+export interface InitHead {
+  readonly workerId: string;
+  readonly store: StoreLocation;
+}
+
+/** Body: the packed inputs. */
+export interface InvokeHead {
+  readonly sequence: number;
+  readonly attempt: number;
+  readonly slot: string;
+  readonly job: JobRef;
+  readonly journalPrefix: string;
+  readonly functionKey: string;
+  readonly first: number;
+  readonly count: number;
+  readonly options: InvocationOptions;
+}
+
+/** `index`: only if that task is running. */
+export interface AbortHead {
+  readonly sequence: number;
+  readonly index?: number;
+  readonly order: "cancelled" | "timed-out";
+}
+
+/** Body: the answer. */
+export interface ReplyHead {
+  readonly requestId: number;
+}
+
+/** Body: the run. */
+export interface ProgressHead {
+  readonly sequence: number;
+  readonly location: OutcomeLocation;
+  readonly first: number;
+  readonly count: number;
+  readonly busyMs: number;
+}
+
+/** Body: the encoded error where `end` is `unloadable`. */
+export interface EndedHead {
+  readonly sequence: number;
+  readonly end: Exclude<AttemptEnd, { kind: "unloadable" }> | { readonly kind: "unloadable" };
+}
+
+/** Body: complete lines, UTF-8, joined with "\n". */
+export interface ConsoleHead {
+  readonly attempt: number;
+  readonly index?: number;
+  readonly stream: "stdout" | "stderr";
+  readonly atMs: number;
+}
+
+/** Body: the request. */
+export interface RequestHead {
+  readonly attempt: number;
+  readonly requestId: number;
+}
+
+/** The last words of a worker that dies of an uncaught error. Body: the error as text. */
+export interface FatalHead {
+  readonly origin: string;
+}
+
+const NO_BODY = new Uint8Array(0);
+
+/** Chunks of one frame: small ones are one chunk; a big body isn't copied. */
+export function encodeFrame(type: number, head: object, body: Uint8Array = NO_BODY): Uint8Array[] {
+  const json = JSON.stringify(head);
+  const headBytes = Buffer.byteLength(json);
+  const restBytes = 5 + headBytes + body.length;
+  const inline = body.length <= 64 * 1024;
+  const frame = Buffer.allocUnsafe(inline ? 4 + restBytes : 9 + headBytes);
+  frame.writeUInt32LE(restBytes, 0);
+  frame[4] = type;
+  frame.writeUInt32LE(headBytes, 5);
+  frame.write(json, 9);
+  if (!inline) return [frame, body];
+  frame.set(body, 9 + headBytes);
+  return [frame];
+}
+
+export interface Frame {
+  readonly type: number;
+  readonly head: unknown;
+  /** A view on the frame's bytes. */
+  readonly body: Uint8Array;
+}
+
+/** `rest`: a frame without its leading length. */
+export function decodeFrame(rest: Buffer): Frame {
+  const headBytes = rest.readUInt32LE(1);
+  return {
+    type: rest[0]!,
+    head: JSON.parse(rest.toString("utf8", 5, 5 + headBytes)),
+    body: rest.subarray(5 + headBytes),
+  };
+}
+
+const MAX_FRAME_BYTES = 2 ** 30;
+
+function checkedLength(sizeBytes: number): number {
+  if (sizeBytes >= 5 && sizeBytes <= MAX_FRAME_BYTES) return sizeBytes;
+  throw new RangeError(`${sizeBytes} bytes are no frame: something else was written to the channel`);
+}
+
+/** Cuts a stream of chunks into frames, each in memory of its own; big ones are copied once. */
+export class FrameParser {
+  #head = Buffer.alloc(4);
+  #headBytes = 0;
+  #rest: Buffer | undefined;
+  #restBytes = 0;
+
+  /** @throws RangeError where the bytes can't be frames */
+  push(chunk: Uint8Array, onFrame: (frame: Frame) => void): void {
+    let at = 0;
+    while (at < chunk.length) {
+      if (!this.#rest) {
+        while (this.#headBytes < 4 && at < chunk.length) this.#head[this.#headBytes++] = chunk[at++]!;
+        if (this.#headBytes < 4) return;
+        this.#rest = Buffer.allocUnsafeSlow(checkedLength(this.#head.readUInt32LE(0)));
+        this.#headBytes = 0;
+        this.#restBytes = 0;
+      }
+      const takeBytes = Math.min(this.#rest.length - this.#restBytes, chunk.length - at);
+      this.#rest.set(chunk.subarray(at, at + takeBytes), this.#restBytes);
+      this.#restBytes += takeBytes;
+      at += takeBytes;
+      if (this.#restBytes < this.#rest.length) return;
+      const rest = this.#rest;
+      this.#rest = undefined;
+      onFrame(decodeFrame(rest));
+    }
+  }
+}

@@ -1,0 +1,254 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import type { StoreLocation } from "../../storage/locate.ts";
+import { workerEnv, workerExecArgv } from "./exec-args.ts";
+import type { Guard } from "./guard.ts";
+import { Marker } from "./marker.ts";
+import {
+  CONTROL_FD,
+  encodeFrame,
+  type FatalHead,
+  FRAME_FATAL,
+  FRAME_INIT,
+  FRAME_READY,
+  type Frame,
+  FrameParser,
+  WORK_FD,
+} from "./protocol.ts";
+import { LineCutter } from "./task-output.ts";
+
+export interface WorkerSettings {
+  readonly store: StoreLocation;
+  readonly guard: Guard;
+  /** Limit of heap and buffers together. */
+  readonly memoryMb: number | undefined;
+  readonly execPath: string;
+  readonly execArgv: readonly string[];
+}
+
+export interface WorkerEvents {
+  ready(): void;
+  frame(frame: Frame): void;
+  /** Lines that came past the work channel: native code's, child processes'. */
+  lines(stream: "stdout" | "stderr", lines: string): void;
+  /** Once, after everything else. */
+  exited(exit: ProcessExit): void;
+}
+
+/** How a worker process ended: what there is of evidence. */
+export interface ProcessExit {
+  /** It said that it was ready. */
+  readonly wasReady: boolean;
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The process could not be made at all. */
+  readonly spawnError: Error | undefined;
+  /** Its last words, where it died of an uncaught error. */
+  readonly fatal: { readonly origin: string; readonly text: string } | undefined;
+  /** It was killed because it exceeded its `memoryMb`. */
+  readonly memoryEvidence: string | undefined;
+  readonly stderrTail: readonly string[];
+}
+
+const STDERR_TAIL_LINES = 20;
+/** After a process's end its pipes may be held open by what its tasks spawned. */
+const DRAIN_MS = 300;
+/** Time for a dying process to end by itself. */
+const LAST_WORDS_MS = 250;
+const START_LIMIT_MS = 30_000;
+
+const workerEntry = fileURLToPath(
+  import.meta.url.endsWith(".ts")
+    ? new URL("./worker-main.ts", import.meta.url)
+    : new URL("./worker.js", import.meta.url),
+);
+
+const living = new Set<WorkerProcess>();
+process.on("exit", () => {
+  for (const worker of living) worker.kill();
+});
+
+/** One worker process, as the driver sees it. Keeps no event loop alive. */
+export class WorkerProcess {
+  readonly id = randomBytes(5).toString("hex");
+  readonly memoryMb: number | undefined;
+  readonly marker = new Marker();
+  /** How many invocations it was sent; the number of the next one is one more. */
+  sent = 0;
+  readonly #settings: WorkerSettings;
+  readonly #events: WorkerEvents;
+  readonly #child: ChildProcess | undefined;
+  readonly #stderrTail: string[] = [];
+  readonly #cutters: LineCutter[] = [];
+  readonly #startTimer: NodeJS.Timeout;
+  #wasReady = false;
+  #fatal: ProcessExit["fatal"];
+  #spawnError: Error | undefined;
+  #memoryEvidence: string | undefined;
+  #over = false;
+
+  /** Never throws: a failure to start arrives as `exited`. */
+  constructor(settings: WorkerSettings, events: WorkerEvents) {
+    this.#settings = settings;
+    this.#events = events;
+    this.memoryMb = settings.memoryMb;
+    this.#startTimer = setTimeout(() => this.kill(), START_LIMIT_MS).unref();
+    try {
+      this.#child = this.#spawn();
+      this.#attach(this.#child);
+    } catch (error) {
+      this.#spawnError = error as Error;
+      setImmediate(() => this.#finish(null, null));
+    }
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Sends a frame on the work channel. */
+  send(chunks: readonly Uint8Array[]): void {
+    this.#write(WORK_FD, chunks);
+  }
+
+  /** Sends a frame on the control channel. */
+  sendControl(chunks: readonly Uint8Array[]): void {
+    this.#write(CONTROL_FD, chunks);
+  }
+
+  /** SIGKILL, to it and what its tasks have spawned. */
+  kill(): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined || this.#over) return;
+    killGroup(pid);
+    this.#child?.kill("SIGKILL");
+  }
+
+  /** It uses more memory than it may. */
+  exceeded(evidence: string): void {
+    this.#memoryEvidence = evidence;
+    this.kill();
+  }
+
+  #spawn(): ChildProcess {
+    const { execPath, execArgv, memoryMb } = this.#settings;
+    const limits = memoryMb === undefined ? [] : [`--max-old-space-size=${memoryMb}`];
+    return spawn(execPath, [...workerExecArgv(execArgv), ...limits, workerEntry], {
+      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", this.marker.fd],
+      env: workerEnv(process.env),
+      // A process group of its own: the terminal's Ctrl-C is the driver's business.
+      detached: process.platform !== "win32",
+      windowsHide: true,
+    });
+  }
+
+  #attach(child: ChildProcess): void {
+    child.on("error", (error) => {
+      this.#spawnError ??= error;
+      if (child.pid === undefined) this.#finish(null, null);
+    });
+    if (child.pid === undefined) return;
+    living.add(this);
+    this.#settings.guard.add(child.pid);
+    child.on("exit", (exitCode, signal) => this.#drain(child, exitCode, signal));
+    const parser = new FrameParser();
+    child.stdio[WORK_FD]!.on("data", (chunk: Buffer) => {
+      try {
+        parser.push(chunk, (frame) => this.#receive(frame));
+      } catch (error) {
+        this.#fatal ??= {
+          origin: "protocol error",
+          text: `what came over the work channel is no frame: ${error}`,
+        };
+        this.kill();
+      }
+    });
+    this.#readLines(child, "stdout");
+    this.#readLines(child, "stderr");
+    for (const stream of child.stdio) {
+      stream?.on("error", () => {}); // its end follows
+      (stream as Socket | null)?.unref();
+    }
+    child.unref();
+    const { id: workerId } = this;
+    this.send(encodeFrame(FRAME_INIT, { workerId, store: this.#settings.store }));
+  }
+
+  #receive(frame: Frame): void {
+    if (frame.type === FRAME_READY) {
+      this.#wasReady = true;
+      clearTimeout(this.#startTimer);
+      this.#events.ready();
+    } else if (frame.type === FRAME_FATAL) {
+      this.#fatal = { origin: (frame.head as FatalHead).origin, text: Buffer.from(frame.body).toString() };
+      setTimeout(() => this.kill(), LAST_WORDS_MS).unref();
+    } else {
+      this.#events.frame(frame);
+    }
+  }
+
+  #readLines(child: ChildProcess, name: "stdout" | "stderr"): void {
+    const cutter = new LineCutter((lines) => {
+      if (name === "stderr") {
+        this.#stderrTail.push(...lines.split("\n"));
+        this.#stderrTail.splice(0, this.#stderrTail.length - STDERR_TAIL_LINES);
+      }
+      this.#events.lines(name, lines);
+    });
+    this.#cutters.push(cutter);
+    child[name]!.on("data", (chunk: Buffer) => cutter.push(chunk));
+  }
+
+  /** All that it wrote comes before its end. */
+  #drain(child: ChildProcess, exitCode: number | null, signal: NodeJS.Signals | null): void {
+    killGroup(child.pid!);
+    this.#settings.guard.remove(child.pid!);
+    living.delete(this);
+    const finish = () => this.#finish(exitCode, signal);
+    const timer = setTimeout(finish, DRAIN_MS);
+    child.once("close", () => {
+      clearTimeout(timer);
+      finish();
+    });
+  }
+
+  #finish(exitCode: number | null, signal: NodeJS.Signals | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#startTimer);
+    for (const cutter of this.#cutters) cutter.end();
+    for (const stream of this.#child?.stdio ?? []) stream?.destroy();
+    this.#events.exited({
+      wasReady: this.#wasReady,
+      exitCode,
+      signal,
+      spawnError: this.#spawnError,
+      fatal: this.#fatal,
+      memoryEvidence: this.#memoryEvidence,
+      stderrTail: this.#stderrTail,
+    });
+    this.marker.close();
+  }
+
+  #write(fd: number, chunks: readonly Uint8Array[]): void {
+    const stream = this.#child?.stdio[fd] as Socket | undefined;
+    if (!stream?.writable) return;
+    if (chunks.length === 1) {
+      stream.write(chunks[0]!);
+      return;
+    }
+    stream.cork();
+    for (const chunk of chunks) stream.write(chunk);
+    stream.uncork();
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    if (process.platform !== "win32") process.kill(-pid, "SIGKILL");
+  } catch {
+    // none left
+  }
+}

@@ -1,0 +1,182 @@
+import type { Codec } from "../codec/contract.ts";
+import type { OutcomeReport } from "../compute/contract.ts";
+import { CaptureError, KingletError, UnserializableError } from "../errors.ts";
+import {
+  ENTRY_THREW,
+  ENTRY_UNSERIALIZABLE,
+  ENTRY_VALUE,
+  type EntryKind,
+  RunBuilder,
+} from "../job/entries.ts";
+import { frameChunks } from "../job/frames.ts";
+import { type JobRef, OBJECT_THRESHOLD_BYTES } from "../job/keys.ts";
+import type { ProposalLogs } from "./proposal-logs.ts";
+import type { Steps } from "./steps.ts";
+
+/** An outcome as bytes, before it is known whether it becomes an object of its own. */
+export interface EncodedOutcome {
+  readonly kind: EntryKind;
+  readonly chunks: readonly Uint8Array[];
+}
+
+/** What a task returned. Never throws: what has no representation becomes ENTRY_UNSERIALIZABLE. */
+export function encodeResult(codec: Codec, result: unknown): EncodedOutcome {
+  try {
+    return { kind: ENTRY_VALUE, chunks: codec.encode(result, "result") };
+  } catch (error) {
+    const reported =
+      error instanceof UnserializableError || error instanceof CaptureError ? error : unreadableResult(error);
+    return { kind: ENTRY_UNSERIALIZABLE, chunks: encodeThrown(codec, reported) };
+  }
+}
+
+const unreadableResult = (cause: unknown): UnserializableError =>
+  new UnserializableError(`the result could not be encoded: ${describe(cause)}`, {
+    cause,
+    details: { path: "result" },
+    remedy: "A getter or toJSON of the result may have thrown: return plain data.",
+  });
+
+/** What a task threw, a non-Error kept as it is. Never throws. */
+export function encodeThrown(codec: Codec, thrown: unknown): Uint8Array[] {
+  try {
+    return codec.encode(thrown, "error");
+  } catch (problem) {
+    return codec.encode(plainCopyOf(thrown, problem), "error");
+  }
+}
+
+/** Where an error holds what can't travel (a socket, a request), its essentials travel alone. */
+function plainCopyOf(thrown: unknown, problem: unknown): Error {
+  const note = `(the thrown value itself could not be sent: ${describe(problem)})`;
+  if (!(thrown instanceof Error)) return new Error(`${describe(thrown)} ${note}`);
+  const copy = new Error(`${thrown.message} ${note}`);
+  copy.name = thrown.name;
+  if (typeof thrown.stack === "string") copy.stack = thrown.stack;
+  const code: unknown = (thrown as { code?: unknown }).code;
+  if (typeof code === "string" || typeof code === "number") Object.assign(copy, { code });
+  return copy;
+}
+
+/** A thrown value in one line; never throws. */
+export function describe(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  } catch {
+    return "a value that can't be printed";
+  }
+}
+
+/** Shorter outcomes go into the log in one write per batch; from here on they don't wait for it. */
+const FLUSH_BODY_BYTES = 256 * 1024;
+/** An outcome waits at most this long for its batch mates: a straggler must not take them down. */
+export const FLUSH_AFTER_MS = 20;
+
+export interface OutcomeSink {
+  readonly logs: ProposalLogs;
+  /** The outcomes are in the store. `isLast`: the attempt's end follows at once. */
+  progressed(report: OutcomeReport, isLast: boolean): void;
+}
+
+export interface OutcomeOptions {
+  readonly journalPrefix: string;
+  readonly job: JobRef;
+  readonly attempt: number;
+  readonly sync: boolean;
+  readonly flushEachTask: boolean;
+}
+
+/** Collects the outcomes of consecutive tasks and writes them to the worker's log, many at a time. */
+export class OutcomeWriter {
+  /** Why a flush has failed. */
+  failure: unknown;
+  readonly #options: OutcomeOptions;
+  readonly #sink: OutcomeSink;
+  #run: RunBuilder;
+  #sinceMs: number;
+
+  constructor(options: OutcomeOptions, sink: OutcomeSink, first: number, nowMs: number) {
+    this.#options = options;
+    this.#sink = sink;
+    this.#run = this.#newRun(first);
+    this.#sinceMs = nowMs;
+  }
+
+  add(outcome: EncodedOutcome): void {
+    this.#run.add(outcome.kind, outcome.chunks);
+  }
+
+  /** Outcomes that are not written yet. */
+  get pending(): number {
+    return this.#run.count;
+  }
+
+  isDue(nowMs: number): boolean {
+    if (this.#run.count === 0) return false;
+    return (
+      this.#options.flushEachTask ||
+      nowMs - this.#sinceMs > FLUSH_AFTER_MS ||
+      this.#run.bodyBytes > FLUSH_BODY_BYTES
+    );
+  }
+
+  /** Writes what is pending as one frame, then reports it. @throws StoreError; the log isn't used again then */
+  *flush(nowMs: number, isLast: boolean): Steps<void> {
+    const run = this.#run;
+    if (run.count === 0) return;
+    const payload = run.finish();
+    const frame = frameChunks(payload);
+    let location: { log: string; offsetBytes: number };
+    try {
+      location = yield* this.#append(frame);
+    } catch (error) {
+      this.#sink.logs.abandon(this.#options.journalPrefix);
+      this.failure = error;
+      throw error;
+    }
+    let lengthBytes = 0;
+    for (const chunk of frame) lengthBytes += chunk.length;
+    const report: OutcomeReport = {
+      location: { ...location, lengthBytes },
+      first: run.header.first,
+      count: run.count,
+      run: payload.length === 1 ? payload[0]! : Buffer.concat(payload),
+      busyMs: nowMs - this.#sinceMs,
+    };
+    this.#run = this.#newRun(run.header.first + run.count);
+    this.#sinceMs = nowMs;
+    this.#sink.progressed(report, isLast);
+  }
+
+  *#append(frame: readonly Uint8Array[]): Steps<{ log: string; offsetBytes: number }> {
+    const { journalPrefix, sync } = this.#options;
+    const opened = this.#sink.logs.of(journalPrefix);
+    const { name, writer } = opened instanceof Promise ? ((yield opened) as Awaited<typeof opened>) : opened;
+    const offsetBytes = writer.sizeBytes;
+    const appended = writer.append(frame);
+    if (appended instanceof Promise) yield appended;
+    const synced = sync ? writer.sync() : undefined;
+    if (synced instanceof Promise) yield synced;
+    return { log: name, offsetBytes };
+  }
+
+  #newRun(first: number): RunBuilder {
+    return new RunBuilder({ jobNumber: this.#options.job.number, attempt: this.#options.attempt, first });
+  }
+}
+
+/** Whether an outcome of this size is stored as an object of its own. */
+export function isBig(outcome: EncodedOutcome): boolean {
+  let sizeBytes = 0;
+  for (const chunk of outcome.chunks) sizeBytes += chunk.length;
+  return sizeBytes >= OBJECT_THRESHOLD_BYTES;
+}
+
+export const thrownOutcome = (codec: Codec, thrown: unknown): EncodedOutcome => ({
+  kind: ENTRY_THREW,
+  chunks: encodeThrown(codec, thrown),
+});
+
+/** Whether a failure of the store may pass, so that another attempt makes sense. */
+export const mayPass = (error: unknown): boolean =>
+  error instanceof KingletError && error.code === "STORE_UNAVAILABLE";
