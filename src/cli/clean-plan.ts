@@ -1,0 +1,204 @@
+import type { Clock } from "../clock.ts";
+import type { JournalState } from "../job/fold.ts";
+import { DRIVERS, FUNCTIONS, JOURNALS, journalPrefix, NAMES, VALUES } from "../job/keys.ts";
+import { leaseIsAlive, readLease } from "../job/lease.ts";
+import { livingLeader } from "../job/takeover.ts";
+import type { ObjectInfo, ObjectStore } from "../storage/contract.ts";
+import { readJournalIfAny } from "./journals.ts";
+import { addReferences, type References } from "./references.ts";
+
+/** A journal that never got its first record is left alone for so long: its driver may just be starting. */
+const STILLBORN_MS = 86_400_000;
+
+export interface JournalFacts {
+  readonly id: string;
+  /** `ended`: all of its jobs, and its driver is gone. */
+  readonly condition: "running" | "interrupted" | "ended";
+  /** The last change of any of its objects, milliseconds since the epoch. */
+  readonly modifiedMs: number;
+  readonly sizeBytes: number;
+  readonly keys: readonly string[];
+}
+
+export interface CleanPlan {
+  readonly journals: readonly JournalFacts[];
+  readonly functions: readonly string[];
+  readonly values: readonly string[];
+  readonly leases: readonly string[];
+  /** Entries of `names/` that point to these journals. */
+  readonly names: readonly string[];
+  /** What was selected and stays, and why. */
+  readonly kept: readonly { readonly id: string; readonly why: string }[];
+  /** Ids of all journals. */
+  readonly known: ReadonlySet<string>;
+  readonly sizeBytes: number;
+}
+
+/**
+ * What may go: selected journals that nobody works on and that no journal which stays refers to; functions, values
+ * and names that no journal needs which stays; leases of dead drivers. While a driver lives, functions and values
+ * stay: it may be about to refer to one.
+ */
+export async function planClean(
+  store: ObjectStore,
+  selected: (journal: JournalFacts) => boolean,
+  clock: Clock,
+): Promise<CleanPlan> {
+  const journals = await allJournals(store, clock);
+  const kept: { id: string; why: string }[] = [];
+  const going = new Map<string, JournalFacts>();
+  for (const journal of journals) {
+    if (!selected(journal)) continue;
+    if (journal.condition === "running") kept.push({ id: journal.id, why: "its driver is still working" });
+    else going.set(journal.id, journal);
+  }
+  const staying = journals.filter(({ id }) => !going.has(id));
+  const references = await keepReferred(store, staying, going, kept);
+  const { dead, living } = await leases(store, clock);
+  const unreferred = async (prefix: string) => {
+    const found: ObjectInfo[] = [];
+    for await (const object of store.list(prefix)) {
+      if (!references.hashes.has(object.key.slice(prefix.length))) found.push(object);
+    }
+    return living > 0 ? [] : found;
+  };
+  const functions = await unreferred(FUNCTIONS);
+  const values = await unreferred(VALUES);
+  const names: string[] = [];
+  for await (const { key } of store.list(NAMES))
+    if (going.has(key.slice(key.lastIndexOf("/") + 1))) names.push(key);
+  const sizes = [...going.values(), ...functions, ...values].map(({ sizeBytes }) => sizeBytes);
+  return {
+    journals: [...going.values()],
+    functions: functions.map(({ key }) => key),
+    values: values.map(({ key }) => key),
+    leases: dead,
+    names,
+    kept,
+    known: new Set(journals.map(({ id }) => id)),
+    sizeBytes: sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0),
+  };
+}
+
+async function allJournals(store: ObjectStore, clock: Clock): Promise<JournalFacts[]> {
+  const objects = new Map<string, ObjectInfo[]>();
+  for await (const object of store.list(JOURNALS)) {
+    const id = object.key.slice(JOURNALS.length).split("/", 1)[0]!;
+    const own = objects.get(id);
+    if (own) own.push(object);
+    else objects.set(id, [object]);
+  }
+  const found: JournalFacts[] = [];
+  for (const [id, own] of objects) {
+    const modifiedMs = Math.max(...own.map((object) => object.modifiedMs));
+    const state = await readJournalIfAny(store, id);
+    const condition = state
+      ? await conditionOf(store, state, clock)
+      : clock.nowMs() - modifiedMs < STILLBORN_MS
+        ? "running"
+        : "ended";
+    const sizeBytes = own.reduce((sum, object) => sum + object.sizeBytes, 0);
+    found.push({ id, condition, modifiedMs, sizeBytes, keys: own.map(({ key }) => key) });
+  }
+  return found;
+}
+
+async function conditionOf(
+  store: ObjectStore,
+  state: JournalState,
+  clock: Clock,
+): Promise<JournalFacts["condition"]> {
+  // Also where its jobs have ended: the program may still read their outcomes.
+  if (await livingLeader(store, state, clock)) return "running";
+  return [...state.jobs.values()].every(({ ended }) => ended) ? "ended" : "interrupted";
+}
+
+/** Takes back from `going` what a staying journal refers to, however indirectly. @returns what must stay */
+async function keepReferred(
+  store: ObjectStore,
+  staying: readonly JournalFacts[],
+  going: Map<string, JournalFacts>,
+  kept: { id: string; why: string }[],
+): Promise<References> {
+  const all: References = { journals: new Set(), hashes: new Set() };
+  const scannedHashes = new Set<string>();
+  const waiting = [...staying];
+  for (let journal = waiting.pop(); journal; journal = waiting.pop()) {
+    const own: References = { journals: new Set(), hashes: new Set() };
+    for (const key of journal.keys) await addReferences(store, key, own);
+    for (const hash of own.hashes) {
+      all.hashes.add(hash);
+      if (scannedHashes.has(hash)) continue;
+      scannedHashes.add(hash);
+      // A captured function may hold a broadcast's handle, or a job's id.
+      const key = FUNCTIONS + hash;
+      if (await store.exists(key)) await addReferences(store, key, own);
+    }
+    for (const hash of own.hashes) all.hashes.add(hash);
+    for (const id of own.journals) {
+      const referred = going.get(id);
+      if (!referred) continue;
+      going.delete(id);
+      kept.push({ id, why: `job ${journal.id} refers to it` });
+      waiting.push(referred);
+    }
+  }
+  return all;
+}
+
+async function leases(store: ObjectStore, clock: Clock): Promise<{ dead: string[]; living: number }> {
+  const dead: string[] = [];
+  let living = 0;
+  for await (const { key } of store.list(DRIVERS)) {
+    const lease = await readLease(store, key.slice(DRIVERS.length));
+    if (lease && leaseIsAlive(lease, clock)) living += 1;
+    else dead.push(key);
+  }
+  return { dead, living };
+}
+
+/** Deletes it. @returns what was deleted, and what wasn't after all */
+export async function deletePlanned(store: ObjectStore, plan: CleanPlan, clock: Clock): Promise<CleanPlan> {
+  const kept = [...plan.kept];
+  const deleted: JournalFacts[] = [];
+  await store.delete(plan.names);
+  for (const journal of plan.journals) {
+    const state = await readJournalIfAny(store, journal.id);
+    if (state && (await livingLeader(store, state, clock))) {
+      kept.push({ id: journal.id, why: "a driver has just taken it up" });
+      continue;
+    }
+    // Its objects may have grown in number; the logs go last, so that what is left of a cut-off deletion still shows.
+    const keys: string[] = [];
+    for await (const { key } of store.list(journalPrefix(journal.id))) keys.push(key);
+    const isLog = (key: string) => key.startsWith(`${journalPrefix(journal.id)}driver-`);
+    await store.delete([...keys.filter((key) => !isLog(key)), ...keys.filter(isLog)]);
+    deleted.push(journal);
+  }
+  const functions = await deleteUnlessNeeded(store, plan.functions, clock);
+  const values = await deleteUnlessNeeded(store, plan.values, clock);
+  await store.delete(plan.leases);
+  return { ...plan, journals: deleted, functions, values, kept };
+}
+
+/**
+ * A driver that starts just now may have found an object there and be about to refer to it. It writes its lease
+ * before it looks; so if a lease appears while an object is being deleted, the object is put back.
+ */
+async function deleteUnlessNeeded(
+  store: ObjectStore,
+  keys: readonly string[],
+  clock: Clock,
+): Promise<string[]> {
+  const deleted: string[] = [];
+  for (const key of keys) {
+    const body = await store.get(key);
+    await store.delete([key]);
+    if ((await leases(store, clock)).living > 0) {
+      await store.put(key, body, { ifAbsent: true });
+      return deleted;
+    }
+    deleted.push(key);
+  }
+  return deleted;
+}

@@ -1,0 +1,48 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { resolvePoolOptions } from "../config.ts";
+import { KingletError, UsageError } from "../errors.ts";
+import { type JobRef, parseJobId } from "../job/keys.ts";
+import type { ObjectStore } from "../storage/contract.ts";
+import { openDiskStore } from "../storage/disk.ts";
+
+export interface StorageOption {
+  readonly storage?: string;
+}
+
+/** The folder that a pool opened here would use. */
+export function storageFolder({ storage }: StorageOption): string {
+  const folder = resolvePoolOptions(storage === undefined ? {} : { storage }).storage ?? ".kinglet";
+  if (folder !== "memory:") return path.resolve(folder);
+  throw new UsageError("BAD_OPTION", 'the storage is "memory:", which ends with the process that made it', {
+    remedy: "Choose a folder: --storage <folder>, KINGLET_STORAGE, or storage in kinglet.config.ts.",
+    details: { option: "storage" },
+  });
+}
+
+/** The store, or undefined where there is none yet: looking at jobs makes no folder. */
+export function openStoreIfAny(options: StorageOption): ObjectStore | undefined {
+  const folder = storageFolder(options);
+  return existsSync(folder) ? openDiskStore(folder) : undefined;
+}
+
+/** The store that holds the job. @throws KingletError JOB_NOT_FOUND where there is no store at all */
+export function openStoreOf(id: string, options: StorageOption): ObjectStore {
+  const store = openStoreIfAny(options);
+  if (store) return store;
+  throw jobNotFound(id, `there is no store at ${storageFolder(options)}`);
+}
+
+/** @throws KingletError JOB_NOT_FOUND if the text can't be an id */
+export function checkJobId(id: string): JobRef {
+  const ref = parseJobId(id);
+  if (!ref) throw jobNotFound(id, "an id looks like 261121-035312-k3f9x2ab, or 261121-035312-k3f9x2ab.7");
+  return ref;
+}
+
+export function jobNotFound(id: string, why: string): KingletError {
+  return new KingletError("JOB_NOT_FOUND", `there is no job ${JSON.stringify(id)}: ${why}`, {
+    remedy: "List them with: kinglet jobs (in the script's folder, or with its --storage)",
+    details: { jobId: id },
+  });
+}
