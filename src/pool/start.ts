@@ -158,7 +158,8 @@ export function jobSpec({ session, core, ref, journal, call, functionHash, input
     onOutcomes: (run, first, count, location, skipBytes) => core.committed(run, first, count, location, skipBytes),
     onEvent: (event) => {
       if (observed()) emit({ kind: "job", jobId: core.id, event });
-      else if (session.logs && event.kind === "console") printLine(core, event);
+      // A display that shares the terminal sees to it that lines stand above it.
+      if (session.logs && event.kind === "console") printLine(core, event);
       if (event.kind === "attempt-ended") {
         for (const nested of session.nested.get(event.attempt) ?? []) void nested.cancel("the task that asked for it ended");
       }
