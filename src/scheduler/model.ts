@@ -1,0 +1,77 @@
+import type { JobPlan } from "./commands.ts";
+import type { Durations } from "./durations.ts";
+import type { RangeSet } from "./range-set.ts";
+
+/** A place that runs one attempt at a time and holds `queue` more behind it. */
+export interface SlotState {
+  readonly name: string;
+  queue: number;
+  /** The first one runs. */
+  readonly attempts: AttemptState[];
+  /** Position among the idle slots, or −1. */
+  idleAt: number;
+}
+
+/** One try of consecutive tasks on a slot. */
+export interface AttemptState {
+  readonly id: number;
+  readonly job: JobState;
+  readonly slot: SlotState;
+  readonly first: number;
+  readonly end: number;
+  /** First task without a report. */
+  cursor: number;
+  /** Tasks from here on are given to others as well: they don't depend on this attempt any more. */
+  ownEnd: number;
+  /** When it became the running one of its slot, or reported last. */
+  progressMs: number;
+  phase: "queued" | "running" | "waiting";
+  cancelling: "revoke" | "abort" | undefined;
+  hasBackup: boolean;
+}
+
+export interface PendingRange {
+  first: number;
+  readonly end: number;
+  /** A suspect: runs in a batch of its own, so that its mates don't fall with it. */
+  readonly alone: boolean;
+}
+
+export interface Charges {
+  infrastructure: number;
+  thrown: number;
+}
+
+export interface JobState {
+  readonly id: number;
+  readonly plan: JobPlan;
+  ended: boolean;
+  /** Tasks known so far; their indexes are 0…drawn − 1. */
+  drawn: number;
+  drawnBytes: number;
+  inputDone: boolean;
+  input: "idle" | "drawing" | "pending";
+  /** Tasks whose outcome is settled: committed, or about to be. */
+  readonly decided: RangeSet;
+  committed: number;
+  /** Tasks from here on were never handed out. */
+  fresh: number;
+  /** Ranges to be handed out again, before fresh ones. */
+  readonly requeued: PendingRange[];
+  /** Tasks that no attempt holds, but for those that wait for their retry. */
+  backlog: number;
+  /** Slots that the job could use; part of the scheduler's sum. */
+  wantedSlots: number;
+  charges: Map<number, Charges> | undefined;
+  readonly attempts: Set<AttemptState>;
+  /** Attempts whose tasks may run elsewhere at the same time. */
+  overlapping: Set<AttemptState> | undefined;
+  /** Slots that hold an attempt of the job. */
+  slots: number;
+  readonly durations: Durations;
+  /** Attempts in a row that ended before any task started. */
+  barren: number;
+  throttled: number;
+  /** In the queue of jobs with work. */
+  queued: boolean;
+}
