@@ -1,0 +1,313 @@
+import type { Debugger, Runtime, Session } from "node:inspector";
+
+/** Where a function's code begins: script, line and column from 0. */
+export interface CodeLocation {
+  readonly scriptId: string;
+  readonly lineNumber: number;
+  readonly columnNumber: number;
+}
+
+/** One scope of a function's chain: a copy of its variables, made when it was asked for. */
+export interface Scope {
+  /** `Closure (name)`, `Block`, `Module`, `Global`… */
+  readonly kind: string;
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** What V8 knows of a function. */
+export interface FunctionDetails {
+  readonly location: CodeLocation | undefined;
+  /** From the innermost scope to the outermost. */
+  scopes(): Scope[];
+  /** Of a bound function. */
+  readonly bound:
+    | { readonly target: object; readonly self: unknown; readonly args: readonly unknown[] }
+    | undefined;
+}
+
+/** The published types leave private fields out. */
+interface PropertiesAnswer extends Runtime.GetPropertiesReturnType {
+  readonly privateProperties?: { name: string; value?: Runtime.RemoteObject; get?: unknown; set?: unknown }[];
+}
+
+/** Where values are handed over between this code and the inspector, seen from every realm of the process. */
+const MAILBOX = Symbol.for("kinglet.mailbox");
+const MAILBOX_EXPRESSION = 'process.getBuiltinModule("node:inspector")[Symbol.for("kinglet.mailbox")]';
+const OBJECT_GROUP = "kinglet";
+
+/**
+ * V8's inspector, in this process: reads the live values that functions hold. Its Debugger domain makes every
+ * `await` ten times slower while it is on, so it is on only for moments.
+ */
+export class Inspector {
+  readonly #session: Session;
+  readonly #mailbox: { value?: unknown; result?: unknown } = {};
+  readonly #scriptUrls = new Map<string, string>();
+  #mailboxId: string | undefined;
+  #debugging = false;
+  #onPause: ((frames: Debugger.CallFrame[]) => void) | undefined;
+
+  constructor() {
+    const inspector = loadInspector();
+    this.#session = new inspector.Session();
+    this.#session.connect();
+    this.#session.on("Debugger.scriptParsed", ({ params }) =>
+      this.#scriptUrls.set(params.scriptId, params.url),
+    );
+    this.#session.on("Debugger.paused", ({ params }) => this.#onPause?.(params.callFrames));
+  }
+
+  /** Runs `work` with the mailbox in place, and lets go of all objects afterwards. */
+  using<T>(work: () => T): T {
+    if (this.#mailboxId !== undefined) return work();
+    Object.defineProperty(loadInspector(), MAILBOX, {
+      value: this.#mailbox,
+      configurable: true,
+      writable: true,
+    });
+    const evaluated = this.#call<Runtime.EvaluateReturnType>("Runtime.evaluate", {
+      expression: MAILBOX_EXPRESSION,
+      objectGroup: OBJECT_GROUP,
+      silent: true,
+    });
+    this.#mailboxId = evaluated.result.objectId!;
+    try {
+      return work();
+    } finally {
+      this.#mailboxId = undefined;
+      delete this.#mailbox.value;
+      delete this.#mailbox.result;
+      this.#call("Runtime.releaseObjectGroup", { objectGroup: OBJECT_GROUP });
+    }
+  }
+
+  function(fn: object): FunctionDetails {
+    const { internalProperties = [] } = this.#properties(fn);
+    const internal = (name: string) => internalProperties.find((property) => property.name === name)?.value;
+    const scopes = internal("[[Scopes]]");
+    const target = internal("[[TargetFunction]]");
+    return {
+      location: internal("[[FunctionLocation]]")?.value as CodeLocation | undefined,
+      bound: target && {
+        target: this.#live(target) as object,
+        self: this.#live(internal("[[BoundThis]]")),
+        args: Array.from((this.#live(internal("[[BoundArgs]]")) ?? []) as unknown[]),
+      },
+      scopes: () => this.#scopes(scopes),
+    };
+  }
+
+  /** Target and handler of a proxy; undefined if it was revoked. */
+  proxy(proxy: object): { target: object; handler: object } | undefined {
+    const { internalProperties = [] } = this.#properties(proxy);
+    const part = (name: string) =>
+      this.#live(internalProperties.find((property) => property.name === name)?.value);
+    const target = part("[[Target]]");
+    const handler = part("[[Handler]]");
+    return handler ? { target: target as object, handler: handler as object } : undefined;
+  }
+
+  /** Private fields, `#` and name, in the order of their definition, those of base classes first. */
+  privateFields(object: object): { readonly name: string; readonly value: unknown }[] {
+    const { privateProperties = [] } = this.#properties(object) as PropertiesAnswer;
+    return privateProperties
+      .filter((property) => property.value && !property.get && !property.set)
+      .map((property) => ({ name: property.name, value: this.#live(property.value) }));
+  }
+
+  /** URL of a script, if it is known without asking. */
+  knownScriptUrl(scriptId: string): string | undefined {
+    const url = this.#scriptUrls.get(scriptId);
+    if (url !== undefined) return url;
+    // The scripts on the stack come for free; the function's own is mostly among them.
+    const { getCallSites } = process.getBuiltinModule("node:util");
+    for (const site of getCallSites(50, { sourceMap: false }))
+      this.#scriptUrls.set(site.scriptId, site.scriptName);
+    return this.#scriptUrls.get(scriptId);
+  }
+
+  /** URL and text of a script, as V8 runs it. */
+  script(scriptId: string): { readonly url: string; readonly source: string } {
+    return this.withDebugger(() => {
+      const url = this.#scriptUrls.get(scriptId) ?? "";
+      try {
+        const { scriptSource } = this.#call<Debugger.GetScriptSourceReturnType>("Debugger.getScriptSource", {
+          scriptId,
+        });
+        return { url, source: scriptSource };
+      } catch {
+        return { url, source: "" };
+      }
+    });
+  }
+
+  withDebugger<T>(work: () => T): T {
+    if (this.#debugging) return work();
+    this.#call("Debugger.enable");
+    this.#debugging = true;
+    try {
+      return work();
+    } finally {
+      this.#debugging = false;
+      this.#call("Debugger.disable");
+    }
+  }
+
+  /** Pauses here for a moment and shows the frames that are running now. */
+  atPause(look: (frames: Debugger.CallFrame[]) => void): void {
+    this.withDebugger(() => {
+      this.#onPause = look;
+      try {
+        // biome-ignore lint/suspicious/noDebugger: this is the moment
+        debugger;
+      } finally {
+        this.#onPause = undefined;
+      }
+    });
+  }
+
+  /**
+   * Enters `fn` and pauses before its first statement, where `look` sees its scopes live; then the call is
+   * abandoned, so that nothing of its body ever runs. False if it could not be paused. Needs `withDebugger`.
+   */
+  atEntry(fn: object, enter: () => unknown, look: (frame: Debugger.CallFrame) => void): boolean {
+    const breakpoint = this.#call<{ breakpointId: string }>("Debugger.setBreakpointOnFunctionCall", {
+      objectId: this.#idOf(fn),
+    });
+    let paused = false;
+    this.#onPause = ([frame]) => {
+      if (!paused) {
+        paused = true;
+        look(frame!);
+      }
+      this.#call("Runtime.terminateExecution");
+      this.#call("Debugger.resume");
+    };
+    this.#mailbox.value = enter;
+    try {
+      // The termination ends at this evaluation: V8 takes it back there.
+      this.#session.post("Runtime.evaluate", {
+        expression: `${MAILBOX_EXPRESSION}.value()`,
+        silent: true,
+        timeout: 60_000,
+        objectGroup: OBJECT_GROUP,
+      });
+    } finally {
+      this.#onPause = undefined;
+      this.#call("Debugger.removeBreakpoint", { breakpointId: breakpoint.breakpointId });
+    }
+    return paused;
+  }
+
+  /** Assigns a variable of a paused frame's scope. */
+  setVariable(frame: Debugger.CallFrame, scopeNumber: number, variableName: string, value: unknown): void {
+    this.#call("Debugger.setVariableValue", {
+      callFrameId: frame.callFrameId,
+      scopeNumber,
+      variableName,
+      newValue: this.#argument(value),
+    });
+  }
+
+  /** `this` of a paused frame. */
+  thisOf(frame: Debugger.CallFrame): unknown {
+    return this.#live(frame.this);
+  }
+
+  #scopes(remote: Runtime.RemoteObject | undefined): Scope[] {
+    const list = Array.from(
+      (this.#live(remote) ?? []) as { description: string; object: Record<string, unknown> }[],
+    );
+    return list
+      .map(({ description, object }) => ({ kind: description, variables: object }))
+      .filter(
+        ({ kind, variables }) => kind !== "Global" && variables !== globalThis && variables !== undefined,
+      );
+  }
+
+  #properties(value: object): Runtime.GetPropertiesReturnType {
+    return this.#call("Runtime.getProperties", { objectId: this.#idOf(value), ownProperties: true });
+  }
+
+  #idOf(value: unknown): string {
+    this.#mailbox.value = value;
+    const { result } = this.#call<Runtime.GetPropertiesReturnType>("Runtime.getProperties", {
+      objectId: this.#mailboxId!,
+      ownProperties: true,
+    });
+    return result.find((property) => property.name === "value")!.value!.objectId!;
+  }
+
+  #argument(value: unknown): Runtime.CallArgument {
+    if (
+      (typeof value === "object" && value !== null) ||
+      typeof value === "function" ||
+      typeof value === "symbol"
+    ) {
+      return { objectId: this.#idOf(value) };
+    }
+    if (typeof value === "bigint") return { unserializableValue: `${value}n` };
+    if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))) {
+      return { unserializableValue: Object.is(value, -0) ? "-0" : String(value) };
+    }
+    return value === undefined ? {} : { value };
+  }
+
+  /** The value behind what the inspector shows. */
+  #live(remote: Runtime.RemoteObject | undefined): unknown {
+    if (!remote) return undefined;
+    if (remote.objectId !== undefined) {
+      this.#call("Runtime.callFunctionOn", {
+        objectId: remote.objectId,
+        functionDeclaration: "function (mailbox) { 'use strict'; mailbox.result = this }",
+        arguments: [{ objectId: this.#mailboxId! }],
+        silent: true,
+        objectGroup: OBJECT_GROUP,
+      });
+      return this.#mailbox.result;
+    }
+    const odd = remote.unserializableValue;
+    if (odd === undefined) return remote.value as unknown;
+    return odd.endsWith("n") ? BigInt(odd.slice(0, -1)) : Number(odd);
+  }
+
+  /** In-process sessions answer before `post` returns. */
+  #call<T = unknown>(method: string, params: object = {}): T {
+    let result: unknown;
+    let failure: Error | null = null;
+    const post = this.#session.post.bind(this.#session) as (
+      method: string,
+      params: object,
+      callback: (error: Error | null, result?: object) => void,
+    ) => void;
+    post(method, params, (error, answer) => {
+      failure = error;
+      result = answer;
+    });
+    if (failure) throw new Error(`inspector ${method}: ${(failure as Error).message}`);
+    return result as T;
+  }
+}
+
+function loadInspector(): typeof import("node:inspector") {
+  const inspector = process.getBuiltinModule("node:inspector");
+  if (!inspector) throw new Error("this Node was built without an inspector");
+  return inspector;
+}
+
+let shared: Inspector | undefined;
+
+/** The process's inspector, opened at first use. @throws Error where there is none */
+export function openInspector(): Inspector {
+  shared ??= new Inspector();
+  return shared;
+}
+
+/** True if values can be read here. */
+export function hasInspector(): boolean {
+  try {
+    return Boolean(process.features.inspector);
+  } catch {
+    return false;
+  }
+}

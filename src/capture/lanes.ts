@@ -1,0 +1,79 @@
+import type { GraphLane } from "../codec/contract.ts";
+import { packGraph } from "../codec/graph/envelope.ts";
+import { classNames } from "../codec/graph/identity.ts";
+import { writeGraph } from "./capture-graph.ts";
+import { type CompiledGraph, compileGraph } from "./compiled.ts";
+import { type LinkScope, linkGraph } from "./link.ts";
+import { mapStack } from "./stack.ts";
+
+/** Roots of this name are errors that ended a task: what can't be sent of them is left out. */
+const THROWN = "error";
+
+/**
+ * The graph lane of one task in a worker. Its item is linked to the classes that the task's function uses; its result
+ * names those by key, so that the driver finds its own; stacks of errors lead to the user's own lines.
+ */
+export class TaskLane implements GraphLane, LinkScope {
+  readonly attached = new Map<CompiledGraph, unknown>();
+  readonly prefersLive = false;
+  readonly #classes = new Map<string, object>();
+  readonly #servesManyTasks: boolean;
+
+  /** @param servesManyTasks each item then gets classes of its own, for their statics may change */
+  constructor(servesManyTasks = false) {
+    this.#servesManyTasks = servesManyTasks;
+  }
+
+  encode(value: unknown, rootName: string): Uint8Array {
+    const options = { classesByKey: true, mapStack, lenientErrors: rootName === THROWN };
+    return packGraph(writeGraph(value, rootName, options).graph);
+  }
+
+  decode(bytes: Uint8Array): unknown {
+    return decodeGraph(bytes, this.#servesManyTasks ? new TaskLane() : this);
+  }
+
+  classOf(key: string): object | undefined {
+    return this.#classes.get(key);
+  }
+
+  remember(key: string, constructor: object): void {
+    this.#classes.set(key, constructor);
+  }
+}
+
+/** The driver's lane: see `driverGraphLane`. */
+class DriverLane implements GraphLane, LinkScope {
+  readonly attached = new Map<CompiledGraph, unknown>();
+  readonly prefersLive = true;
+
+  encode(value: unknown, rootName: string): Uint8Array {
+    return packGraph(writeGraph(value, rootName, { lenientErrors: rootName === THROWN }).graph);
+  }
+
+  decode(bytes: Uint8Array): unknown {
+    return decodeGraph(bytes, this);
+  }
+
+  classOf(key: string): object | undefined {
+    return classNames.valueOf(key);
+  }
+
+  remember(): void {}
+}
+
+/**
+ * The graph lane of a driver: encodes items, with the functions and class instances in them, and decodes results. A
+ * class that the driver captured or sent comes back as that very class; one that it never saw comes by value or is
+ * imported.
+ */
+export function driverGraphLane(): GraphLane {
+  return new DriverLane();
+}
+
+function decodeGraph(bytes: Uint8Array, scope: LinkScope): unknown {
+  const compiled = compileGraph(bytes);
+  return compiled instanceof Promise
+    ? compiled.then((ready) => linkGraph(ready, scope))
+    : linkGraph(compiled, scope);
+}

@@ -1,0 +1,274 @@
+import { createRequire } from "node:module";
+import { isNative } from "../codec/graph/builtins.ts";
+import { classNames } from "../codec/graph/identity.ts";
+import type { FunctionLinker, FunctionNode } from "../codec/graph/reader.ts";
+import { GraphReader } from "../codec/graph/reader.ts";
+import { UnserializableError } from "../errors.ts";
+import { anyArguments } from "./any-arguments.ts";
+import type { CompiledGraph } from "./compiled.ts";
+import { importerOf, importMeta, moduleObject } from "./loading.ts";
+import {
+  type ImportReference,
+  liveReference,
+  referenceKey,
+  rememberRestored,
+  walkPath,
+} from "./references.ts";
+import { rememberSpecial } from "./restored-values.ts";
+import { pathOf } from "./scripts.ts";
+
+/** What several graphs that are linked for one task have in common: their classes. */
+export interface LinkScope {
+  /** The class of that key, if this task or process has it. */
+  classOf(key: string): object | undefined;
+  /** A class was made from its code. */
+  remember(key: string, constructor: object): void;
+  /** An attached graph's class, linked once for each scope. */
+  readonly attached: Map<CompiledGraph, unknown>;
+  /** Imports lead to what this process has, not to what loading them again would give. */
+  readonly prefersLive: boolean;
+}
+
+/** What restored code calls: see emit.ts. */
+export interface LinkRuntime {
+  /** Instances are being rebuilt: constructors and field initialisers do nothing. */
+  rebuilding: boolean;
+  slot(number: number): unknown;
+  settled(number: number): unknown;
+  variables(assign: () => void): void;
+  function(number: number, create: () => unknown): void;
+  privates(constructor: object, set: SetPrivates): void;
+  method(holder: object): unknown;
+  module(number: number): unknown;
+  meta(url: string): object;
+  importer(url: string): unknown;
+}
+
+type SetPrivates = (instance: object, values: readonly unknown[]) => void;
+
+/** Links a graph once: fresh functions, classes and objects. */
+export function linkGraph(compiled: CompiledGraph, scope: LinkScope): unknown {
+  return new Link(compiled, scope).run();
+}
+
+class Link implements FunctionLinker, LinkRuntime {
+  rebuilding = false;
+  readonly #compiled: CompiledGraph;
+  readonly #scope: LinkScope;
+  readonly #reader: GraphReader;
+  readonly #creators: (() => unknown)[] = [];
+  readonly #assignments: (() => void)[] = [];
+  readonly #setPrivates = new Map<object, SetPrivates>();
+
+  constructor(compiled: CompiledGraph, scope: LinkScope) {
+    this.#compiled = compiled;
+    this.#scope = scope;
+    // Without read-only parts each link decodes its own.
+    const shared = compiled.graph.table.plainShared ? compiled.shared : {};
+    this.#reader = new GraphReader(compiled.graph, this, shared);
+  }
+
+  run(): unknown {
+    this.#compiled.code?.(this);
+    const root = this.#reader.getSettled(this.#compiled.graph.table.root);
+    this.beforeUserCode();
+    this.#reader.finish();
+    return root;
+  }
+
+  /** Gives variables their values, before code that may read them runs. */
+  beforeUserCode(): void {
+    for (let assign = this.#assignments.shift(); assign; assign = this.#assignments.shift()) assign();
+    this.#reader.settle();
+  }
+
+  // What the reader asks
+
+  make(node: FunctionNode, id: number): unknown {
+    switch (node[0]) {
+      case "import":
+        return this.#import(node[1], node.slice(2) as string[]);
+      case "function":
+        return this.#function(node, id);
+      case "class":
+        return this.#classByKey(node);
+      case "attached":
+        return this.#attached(node[1]);
+      case "again": {
+        const make = this.#creators[node[1]]!() as () => unknown;
+        this.#reader.settle();
+        return make();
+      }
+      case "require": {
+        const require = createRequire(pathOf(node[1]));
+        rememberSpecial(require, node);
+        return require;
+      }
+      case "dynamicImport":
+        return this.importer(node[1]);
+      case "moduleMeta": {
+        const meta = moduleObject(node[1]);
+        rememberSpecial(meta, node);
+        return meta;
+      }
+    }
+  }
+
+  makeInstance(constructor: object, prototype: object): object {
+    // Classes of this graph step aside when told to; one that they extend from elsewhere must not run at all.
+    const outer = this.#outermostOwn(constructor);
+    const parent = outer && (Object.getPrototypeOf(outer) as object);
+    const isForeign = outer && typeof parent === "function" && !isNative(parent);
+    if (isForeign) Object.setPrototypeOf(outer, bareParent(parent));
+    this.rebuilding = true;
+    try {
+      return Reflect.construct(
+        constructor as new () => object,
+        anyArguments(),
+        prototype.constructor as new () => object,
+      ) as object;
+    } finally {
+      this.rebuilding = false;
+      if (isForeign) Object.setPrototypeOf(outer, parent);
+    }
+  }
+
+  setPrivates(constructor: object, instance: object, values: readonly unknown[]): void {
+    const set = this.#setPrivates.get(constructor);
+    if (!set) {
+      const name = (constructor as { name: string }).name;
+      throw new UnserializableError(
+        `an instance of ${name} can't be restored: its class keeps #private fields to itself`,
+        {
+          remedy: 'Return its data instead, or give the class a [Symbol.for("kinglet.reduce")]() method.',
+        },
+      );
+    }
+    set(instance, values);
+  }
+
+  // What restored code asks
+
+  slot(number: number): unknown {
+    return this.#reader.get(this.#compiled.graph.table.code!.slots[number]!);
+  }
+
+  settled(number: number): unknown {
+    return this.#reader.getSettled(this.#compiled.graph.table.code!.slots[number]!);
+  }
+
+  variables(assign: () => void): void {
+    this.#assignments.push(assign);
+  }
+
+  function(number: number, create: () => unknown): void {
+    this.#creators[number] = create;
+  }
+
+  privates(constructor: object, set: SetPrivates): void {
+    this.#setPrivates.set(constructor, set);
+  }
+
+  method(holder: object): unknown {
+    const { value, get, set } = Object.getOwnPropertyDescriptor(holder, Reflect.ownKeys(holder)[0]!)!;
+    return value ?? get ?? set;
+  }
+
+  module(number: number): unknown {
+    const namespace = this.#compiled.imports[number];
+    rememberRestored({ record: this.#compiled.graph.table.imports[number]!, path: [] }, namespace);
+    return namespace;
+  }
+
+  meta(url: string): object {
+    const meta = importMeta(url);
+    rememberSpecial(meta, ["moduleMeta", url]);
+    return meta;
+  }
+
+  importer(url: string): unknown {
+    const importer = importerOf(url);
+    rememberSpecial(importer, ["dynamicImport", url]);
+    return importer;
+  }
+
+  #import(number: number, path: readonly string[]): unknown {
+    const record = this.#compiled.graph.table.imports[number]!;
+    const reference: ImportReference = { record, path };
+    const own = this.#scope.classOf(referenceKey(reference));
+    if (own) return own;
+    const live = this.#scope.prefersLive ? liveReference(reference) : undefined;
+    if (live !== undefined) return live;
+    const value = walkPath(this.#compiled.imports[number], path);
+    if (value === undefined && path.length > 0) {
+      throw new Error(
+        `${record.specifier} has no export ${path.join(".")} here (imported by ${pathOf(record.parent)})`,
+      );
+    }
+    rememberRestored(reference, value);
+    return value;
+  }
+
+  #function(node: FunctionNode & readonly ["function", ...unknown[]], id: number): unknown {
+    const [, creator, records, prototype, key] = node;
+    const own = key === undefined ? undefined : this.#scope.classOf(key);
+    if (own) return own;
+    const fn = this.#creators[creator]!() as object & { prototype: object };
+    this.#reader.preset(id, fn);
+    if (key !== undefined) {
+      classNames.remember(fn, key);
+      this.#scope.remember(key, fn);
+    }
+    this.#reader.later(() => {
+      if (prototype?.[0] === "replace") fn.prototype = this.#reader.get(prototype[1]) as object;
+      if (prototype?.[0] === "fill") {
+        if (prototype[2] !== -1)
+          Object.setPrototypeOf(fn.prototype, this.#reader.get(prototype[2]) as object | null);
+        this.#reader.define(fn.prototype, prototype[1]);
+      }
+      this.#reader.define(fn, records);
+    });
+    return fn;
+  }
+
+  #classByKey([, key, name, label]: FunctionNode & readonly ["class", ...unknown[]]): object {
+    const known = this.#scope.classOf(key);
+    if (known) return known;
+    throw new UnserializableError(
+      `an instance of ${name} can't be restored here: its class (${label}) is not loaded`,
+      {
+        remedy: "Run this in the program that defines the class, or return plain data.",
+      },
+    );
+  }
+
+  #attached(number: number): unknown {
+    const compiled = this.#compiled.attached[number]!;
+    if (!this.#scope.attached.has(compiled))
+      this.#scope.attached.set(compiled, linkGraph(compiled, this.#scope));
+    return this.#scope.attached.get(compiled);
+  }
+
+  /** The class nearest to the root of the chain that steps aside when instances are rebuilt. */
+  #outermostOwn(constructor: object): object | undefined {
+    let found: object | undefined;
+    for (let at: unknown = constructor; typeof at === "function"; at = Object.getPrototypeOf(at)) {
+      if (this.#setPrivates.has(at)) found = at;
+    }
+    return found;
+  }
+}
+
+/** Stands in for a parent class: makes the object that its native base makes, and runs nothing. */
+function bareParent(parent: object): object {
+  let base: unknown = parent;
+  while (typeof base === "function" && !isNative(base)) base = Object.getPrototypeOf(base);
+  const native = typeof base === "function" && base !== Function.prototype ? base : Object;
+  return function bare() {
+    return Reflect.construct(
+      native as new () => object,
+      [],
+      new.target as unknown as new () => object,
+    ) as object;
+  };
+}

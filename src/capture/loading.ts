@@ -1,0 +1,74 @@
+import module from "node:module";
+import path from "node:path";
+import vm from "node:vm";
+import type { ImportRecord } from "../codec/graph/nodes.ts";
+import { pathOf, urlOf } from "./scripts.ts";
+
+export type DynamicImport = (specifier: string, options?: ImportCallOptions) => Promise<unknown>;
+
+const importers = new Map<string, DynamicImport>();
+
+/** `import()` as the module at `parentUrl` has it: by the process's own loader, hooks included. */
+export function importerOf(parentUrl: string): DynamicImport {
+  let importer = importers.get(parentUrl);
+  if (!importer) {
+    const isFile = parentUrl.startsWith("file:") || path.isAbsolute(parentUrl);
+    const script = new vm.Script("(specifier, options) => import(specifier, options)", {
+      filename: isFile ? parentUrl : path.join(process.cwd(), "_.js"),
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    });
+    importer = script.runInThisContext() as DynamicImport;
+    importers.set(parentUrl, importer);
+  }
+  return importer;
+}
+
+const loaded = new Map<string, { readonly namespace: unknown }>();
+
+/** The module's namespace; a promise only the first time in this process. */
+export function loadImport(record: ImportRecord): unknown {
+  const { parent, specifier, commonjs, interop, attributes } = record;
+  const key = JSON.stringify([parent, specifier, commonjs, interop, attributes]);
+  const known = loaded.get(key);
+  if (known) return known.namespace;
+  const keep = (namespace: unknown): unknown => {
+    loaded.set(key, { namespace });
+    return namespace;
+  };
+  if (commonjs) return keep(withInterop(module.createRequire(pathOf(parent))(specifier), interop));
+  const options = attributes ? { with: attributes } : undefined;
+  return importerOf(parent)(specifier, options as ImportCallOptions).then(keep);
+}
+
+/** What compilers' helpers make of `module.exports`. */
+function withInterop(exports: unknown, helper: string | undefined): unknown {
+  if (!helper) return exports;
+  if ((exports as { __esModule?: unknown } | null)?.__esModule) return exports;
+  if (!/star|wildcard|toesm/i.test(helper)) return { default: exports };
+  return Object.assign(Object.create(null) as object, exports, { default: exports });
+}
+
+/** `import.meta` of the module at `url`. */
+export function importMeta(url: string): Record<string, unknown> {
+  const meta: Record<string, unknown> = {
+    url,
+    main: false,
+    resolve: (specifier: string): string => {
+      if (/^\.{0,2}\//.test(specifier)) return new URL(specifier, url).href;
+      if (module.isBuiltin(specifier)) return specifier.startsWith("node:") ? specifier : `node:${specifier}`;
+      return urlOf(module.createRequire(url).resolve(specifier));
+    },
+  };
+  if (url.startsWith("file:")) {
+    meta["filename"] = pathOf(url);
+    meta["dirname"] = path.dirname(pathOf(url));
+  }
+  return meta;
+}
+
+/** What CommonJS code calls `module`. */
+export function moduleObject(url: string): object {
+  return url.startsWith("file:")
+    ? { ...importMeta(url), exports: {}, id: ".", filename: pathOf(url) }
+    : importMeta(url);
+}

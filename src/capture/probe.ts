@@ -1,0 +1,97 @@
+import type { Debugger } from "node:inspector";
+import { CaptureError } from "../errors.ts";
+import { anyArguments } from "./any-arguments.ts";
+import { type CodeUnit, isClassUnit } from "./code-unit.ts";
+import type { FunctionWriter } from "./function-writer.ts";
+import type { Inspector } from "./inspector.ts";
+
+/** One scope of one function. */
+export interface ScopeOfUnit {
+  readonly unit: CodeUnit;
+  readonly depth: number;
+}
+
+/**
+ * Whether two functions share a scope whose contents look equal: the first one is entered and halted before its
+ * first statement, `variable` is given a value that no one else has, and it is looked whether the second one sees it.
+ * The call is abandoned and the value put back: no code of the user runs.
+ *
+ * @throws CaptureError if it can't be found out; a wrong guess would be a wrong result
+ */
+export function sharesScope(
+  capture: FunctionWriter,
+  first: ScopeOfUnit,
+  second: ScopeOfUnit,
+  variable: string,
+): boolean {
+  const { inspector } = capture;
+  const entered = enterable(first.unit);
+  const seen = enterable(second.unit);
+  let shares: boolean | undefined;
+  if (entered && seen) {
+    const before = first.unit.scopes[first.depth]!.variables[variable];
+    const depthFromOutside = first.unit.scopes.length - first.depth;
+    inspector.withDebugger(() =>
+      inspector.atEntry(entered, entering(entered, first.unit), (frame) => {
+        const scopeNumber = numberInFrame(frame, depthFromOutside);
+        if (scopeNumber === undefined) return;
+        const mark = {};
+        inspector.setVariable(frame, scopeNumber, variable, mark);
+        try {
+          shares =
+            readFromOutside(inspector, seen, second.unit.scopes.length - second.depth, variable) === mark;
+        } finally {
+          inspector.setVariable(frame, scopeNumber, variable, before);
+        }
+      }),
+    );
+  }
+  if (shares !== undefined) return shares;
+  throw new CaptureError(
+    `captured variable "${variable}" can't be sent: V8 does not tell whether ${first.unit.label} and ${second.unit.label} share it`,
+    {
+      remedy: "Make them functions of one object that holds the variable as a property.",
+      details: { variable, path: variable },
+    },
+  );
+}
+
+/** A function that can be called and sees the unit's scopes: itself, or a method of the class that it is. */
+function enterable(unit: CodeUnit): object | undefined {
+  if (!unit.fn || !isClassUnit(unit)) return unit.fn;
+  const { prototype } = unit.fn as { prototype: object };
+  for (const owner of [prototype, unit.fn]) {
+    for (const key of Reflect.ownKeys(owner)) {
+      const { value, get, set } = Object.getOwnPropertyDescriptor(owner, key)!;
+      const method: unknown = value ?? get ?? set;
+      const isOwn = typeof method === "function" && method !== unit.fn && key !== "constructor";
+      if (isOwn && unit.text.includes(Function.prototype.toString.call(method))) return method as object;
+    }
+  }
+  return undefined;
+}
+
+/** A call of `fn` that gets as far as its first statement, whatever parameters it takes apart. */
+function entering(fn: object, unit: CodeUnit): () => unknown {
+  const isGenerator = Boolean(unit.parsed.node["generator"] ?? unit.parsed.node["value"]?.generator);
+  return () => {
+    const result: unknown = Reflect.apply(fn as () => unknown, undefined, anyArguments());
+    return isGenerator ? (result as Iterator<unknown>).next() : result;
+  };
+}
+
+/** The frame's chain begins with its own scopes; the last ones are those of the function, then the global one. */
+function numberInFrame(frame: Debugger.CallFrame, depthFromOutside: number): number | undefined {
+  const inner = frame.scopeChain.findLastIndex(({ type }) => type !== "global") + 1;
+  const scopeNumber = inner - depthFromOutside;
+  return scopeNumber > 0 ? scopeNumber : undefined;
+}
+
+function readFromOutside(
+  inspector: Inspector,
+  fn: object,
+  depthFromOutside: number,
+  variable: string,
+): unknown {
+  return inspector.function(fn).scopes().at(-depthFromOutside)?.variables[variable];
+}

@@ -1,0 +1,94 @@
+import type { PathStep } from "../codec/graph/path.ts";
+import { pathSteps } from "../codec/graph/path.ts";
+import { parseFunction } from "./analyze.ts";
+import { type CodeUnit, MODULE_DEPTH } from "./code-unit.ts";
+import { type FunctionWriter, hasVariable } from "./function-writer.ts";
+import { initialiserOf } from "./modules.ts";
+import { scopePlaces } from "./places.ts";
+import type { Script } from "./scripts.ts";
+import { type CaptureStep, variableStep } from "./steps.ts";
+
+/**
+ * Recipes: a module-level value that a package made and that can't be sent (`const schema = z.object(…)`) is made
+ * again in the worker, by running its initialiser there.
+ */
+
+/** Key of the variable on the way to `step` that could be made again; the innermost one. */
+export function recipeFor(step: PathStep, capture: FunctionWriter): string | undefined {
+  const candidate = pathSteps(step as CaptureStep).findLast(
+    ({ cell }) => cell && !cell.script.packageName && capture.packageOf(cell.value) !== undefined,
+  );
+  const cell = candidate?.cell;
+  if (!cell || !initialiserOf(cell.script.syntax.tree, cell.name)) return undefined;
+  return `${cell.script.id}#${cell.name}`;
+}
+
+/** Plans to run the initialiser of `name`, whose value `user` needs: the number of the node that does it. */
+export function planRecipe(capture: FunctionWriter, user: CodeUnit, name: string, step: CaptureStep): number {
+  const { script } = user;
+  const known = capture.writer.nodes.findIndex(
+    (node) => node[0] === "again" && capture.units[node[1]]?.label === recipeLabel(name, script),
+  );
+  if (known >= 0) return known;
+  const initialiser = initialiserOf(script.syntax.tree, name)!;
+  const source = script.source.slice(initialiser.start, initialiser.end);
+  const unit = recipeUnit(capture, user, name, source, initialiser.start);
+  capture.units.push(unit);
+  const id = capture.writer.add(["again", unit.id]);
+  capture.warnings.push(`"${name}" is made again in the worker: ${source.slice(0, 60)}`);
+  for (const needed of unit.parsed.facts.free.keys()) bindNeed(capture, unit, needed, step);
+  return id;
+}
+
+function recipeUnit(
+  capture: FunctionWriter,
+  user: CodeUnit,
+  name: string,
+  source: string,
+  start: number,
+): CodeUnit {
+  const text = `()=>(${source})`;
+  const { line, column } = user.script.positionAt(start);
+  return {
+    id: capture.units.length,
+    fn: undefined,
+    text,
+    parsed: parseFunction(text),
+    script: user.script,
+    location: { scriptId: user.script.id, lineNumber: line, columnNumber: column },
+    found: user.found,
+    start: start - text.indexOf("(", 1),
+    label: recipeLabel(name, user.script),
+    scopes: user.scopes,
+    bindings: new Map(),
+    isStrict: user.isStrict,
+    isDeclaration: false,
+    parts: { computedKeys: [], staticPrivates: new Map(), setsPrivates: false },
+  };
+}
+
+function recipeLabel(name: string, script: Script): string {
+  return `${name}  ${script.url}`;
+}
+
+/** A variable that the initialiser needs: one that V8 kept, or else one to be made again as well. */
+function bindNeed(capture: FunctionWriter, unit: CodeUnit, name: string, step: CaptureStep): void {
+  const places = scopePlaces(unit);
+  const depth = unit.scopes.findIndex(
+    (scope, index) => places[index]!.isModuleLevel && hasVariable(scope, name),
+  );
+  const isKnown =
+    unit.script.syntax.imports.has(name) || initialiserOf(unit.script.syntax.tree, name) !== undefined;
+  if (depth < 0 && !isKnown) return; // a global
+  const value = depth < 0 ? undefined : unit.scopes[depth]!.variables[name];
+  const at = variableStep(step, name, { script: unit.script, name, value });
+  if (depth >= 0 || unit.script.syntax.imports.has(name)) {
+    unit.bindings.set(name, capture.bind(unit, name, value, MODULE_DEPTH, at, true));
+  } else {
+    unit.bindings.set(name, {
+      kind: "variable",
+      depth: MODULE_DEPTH,
+      ref: planRecipe(capture, unit, name, step),
+    });
+  }
+}

@@ -1,0 +1,56 @@
+import type { CodeRecord, MappingPoint } from "../codec/graph/nodes.ts";
+
+/** Code that was restored in this process, by its hash, for turning stacks back to the user's lines. */
+const records = new Map<string, CodeRecord>();
+
+export function rememberMapping(record: CodeRecord): void {
+  records.set(record.hash, record);
+}
+
+const PLACE = /kinglet:([0-9a-f]{16}):(\d+):(\d+)/g;
+const PLACE_IN_LINE = /kinglet:[0-9a-f]{16}:\d+:\d+/;
+
+/**
+ * A stack with the user's own files, lines and columns in place of those of restored code. Frames of the code that
+ * Kinglet wrote around it are left out.
+ */
+export function mapStack(stack: string): string {
+  if (!stack.includes("kinglet:")) return stack;
+  const lines: string[] = [];
+  for (const line of stack.split("\n")) {
+    const mapped = line.replace(PLACE, (place, hash: string, lineNumber: string, column: string) => {
+      const record = records.get(hash);
+      return (record && originalPlace(record, Number(lineNumber) - 1, Number(column) - 1)) ?? place;
+    });
+    if (/^\s+at /.test(line) && mapped === line && PLACE_IN_LINE.test(line)) continue;
+    lines.push(mapped);
+  }
+  return lines.join("\n");
+}
+
+/** `/home/me/report.ts:13:15`; undefined in Kinglet's own text. Line and column from 0. */
+function originalPlace(record: CodeRecord, line: number, column: number): string | undefined {
+  const point = pointBefore(record.mapping, line, column);
+  if (!point || point[2] < 0) return undefined;
+  const [pointLine, pointColumn, source, sourceLine, sourceColumn] = point;
+  const isSameLine = line === pointLine;
+  const originalLine = sourceLine + line - pointLine;
+  const originalColumn = isSameLine ? sourceColumn + column - pointColumn : column;
+  return `${record.sources[source]}:${originalLine + 1}:${originalColumn + 1}`;
+}
+
+function pointBefore(
+  mapping: readonly MappingPoint[],
+  line: number,
+  column: number,
+): MappingPoint | undefined {
+  let low = 0;
+  let high = mapping.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const [pointLine, pointColumn] = mapping[middle]!;
+    if (pointLine < line || (pointLine === line && pointColumn <= column)) low = middle + 1;
+    else high = middle - 1;
+  }
+  return mapping[high];
+}
