@@ -6,6 +6,28 @@ export function chunksInMemory(body: PutBody): readonly Uint8Array[] | undefined
   return Array.isArray(body) ? (body as readonly Uint8Array[]) : undefined;
 }
 
+/** The chunks of any body; of a stream, copies. */
+export async function allChunks(body: PutBody, signal?: AbortSignal): Promise<readonly Uint8Array[]> {
+  const inMemory = chunksInMemory(body);
+  if (inMemory !== undefined) return inMemory;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    signal?.throwIfAborted();
+    chunks.push(chunk.slice());
+  }
+  return chunks;
+}
+
+export function join(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(sizeOf(chunks));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
 export function sizeOf(chunks: readonly Uint8Array[]): number {
   let sizeBytes = 0;
   for (const chunk of chunks) sizeBytes += chunk.byteLength;

@@ -96,7 +96,8 @@ export interface ObjectInfo {
 
 /**
  * The one writer of a log. `append` is atomic only up to a crash: a torn tail is possible, so readers frame and
- * checksum what they write (job/frames.ts) and stop at the first bad frame.
+ * checksum what they write (job/frames.ts) and stop at the first bad frame. An append that fails left nothing behind,
+ * or else ended the log: all later appends fail too, since no reader would see them.
  */
 export interface LogWriter {
   readonly key: string;

@@ -86,6 +86,22 @@ export class DiskFolders {
   }
 }
 
+/** Unlike `rmSync`, whose errors have no code (Node 24). */
+export function removeFile(file: string): void {
+  try {
+    fs.unlinkSync(file);
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+}
+
+/** Removes a temporary file if it can: what it can't, a later opening of the store sweeps. */
+export function discard(temp: string): void {
+  try {
+    removeFile(temp);
+  } catch {}
+}
+
 /** Makes the names in a folder survive a power loss. */
 export function syncFolder(folder: string): void {
   const fd = fs.openSync(folder, fs.constants.O_RDONLY);

@@ -1,5 +1,4 @@
 import fs from "node:fs";
-import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
 
 /**
@@ -25,9 +24,6 @@ export const PIECE_BYTES = 1024 * 1024;
 /** The system takes at most 2 GiB, and 1,024 chunks, in one call. */
 const MAX_IO_BYTES = 1024 ** 3;
 const MAX_IO_CHUNKS = 1024;
-
-const read = promisify(fs.read);
-const writev = promisify(fs.writev);
 
 export function footerOf(crc: number, sizeBytes: number): Uint8Array {
   const footer = Buffer.allocUnsafe(FOOTER_BYTES);
@@ -86,8 +82,7 @@ export async function writeAll(
   let rest = withoutEmpty(chunks);
   while (rest.length > 0) {
     signal?.throwIfAborted();
-    const { bytesWritten } = await writev(fd, firstCall(rest));
-    rest = after(rest, bytesWritten);
+    rest = after(rest, await writevAsync(fd, firstCall(rest)));
   }
 }
 
@@ -118,11 +113,31 @@ export async function readFull(
   while (filled < into.byteLength) {
     signal?.throwIfAborted();
     const lengthBytes = Math.min(into.byteLength - filled, MAX_IO_BYTES);
-    const { bytesRead } = await read(fd, into, filled, lengthBytes, offset + filled);
+    const bytesRead = await readAsync(fd, into, filled, lengthBytes, offset + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
   return filled;
+}
+
+function writevAsync(fd: number, chunks: readonly Uint8Array[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.writev(fd, chunks, null, (error, writtenBytes) => (error ? reject(error) : resolve(writtenBytes)));
+  });
+}
+
+function readAsync(
+  fd: number,
+  into: Uint8Array,
+  at: number,
+  lengthBytes: number,
+  offset: number,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(fd, into, at, lengthBytes, offset, (error, readBytes) =>
+      error ? reject(error) : resolve(readBytes),
+    );
+  });
 }
 
 function withoutEmpty(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
@@ -146,6 +161,8 @@ function firstCall(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
 
 /** What remains of the chunks after `writtenBytes` of them. */
 function after(chunks: readonly Uint8Array[], writtenBytes: number): readonly Uint8Array[] {
+  // A system that takes nothing and gives no reason would be asked for ever.
+  if (!(writtenBytes > 0)) throw Object.assign(new Error("EIO: the system wrote nothing"), { code: "EIO" });
   let index = 0;
   let left = writtenBytes;
   while (index < chunks.length && left >= chunks[index]!.byteLength) {

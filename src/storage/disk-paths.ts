@@ -35,7 +35,7 @@ export function keyPaths(root: string, foldsNames: boolean): KeyPaths {
   return {
     root,
     pathOf(key) {
-      const plain = key.length <= MAX_NAME_BYTES / 3 && !needsWork.test(key) && key !== MARKER_NAME;
+      const plain = key.length <= MAX_NAME_BYTES / 3 && !needsWork.test(key) && !key.startsWith(MARKER_NAME);
       if (plain) return root + path.sep + (path.sep === "/" ? key : key.replaceAll("/", path.sep));
       const names = key.split("/").flatMap((segment) => cut(encode(segment)));
       if (names[0] === MARKER_NAME) names[0] = `%6B${MARKER_NAME.slice(1)}`;

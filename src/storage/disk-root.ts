@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { StoreError } from "../errors.ts";
+import { discard, removeFile } from "./disk-folders.ts";
 import { MARKER_NAME, TEMP_FOLDER } from "./disk-paths.ts";
 import { errnoOf, storeFailure } from "./failures.ts";
 
@@ -30,7 +31,7 @@ export interface DiskRoot {
 export function openRoot(root: string): DiskRoot {
   const shown = JSON.stringify(root);
   try {
-    fs.mkdirSync(root, { recursive: true, mode: FOLDER_MODE });
+    makeFolders(path.resolve(root));
     const realRoot = fs.realpathSync.native(root);
     refuseForeignFolder(realRoot, shown);
     keepOthersOut(realRoot, shown);
@@ -41,9 +42,8 @@ export function openRoot(root: string): DiskRoot {
     proveWritable(tempFolder);
     return { path: realRoot, tempFolder, foldsNames: marker.foldsNames };
   } catch (error) {
-    const failure =
-      errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR" ? notAFolder(error, shown) : error;
-    throw storeFailure(failure, `use the folder ${shown} as a store`);
+    const impossible = ["ENOENT", "ENOTDIR", "EEXIST"].includes(errnoOf(error) ?? "");
+    throw storeFailure(impossible ? notAFolder(error, shown) : error, `use the folder ${shown} as a store`);
   }
 }
 
@@ -99,7 +99,7 @@ function writeMarker(root: string, tempFolder: string, shown: string): Marker {
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw linkless(error, shown);
   } finally {
-    fs.rmSync(temp, { force: true });
+    discard(temp);
   }
   return readMarker(root, shown)!;
 }
@@ -145,6 +145,21 @@ function keepOthersOut(root: string, shown: string): void {
   }
 }
 
+/** Not `mkdir` with `recursive`, which never ends under /proc (Node 24). */
+function makeFolders(folder: string): void {
+  try {
+    fs.mkdirSync(folder, { mode: FOLDER_MODE });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === "ENOENT" && path.dirname(folder) !== folder) {
+      makeFolders(path.dirname(folder));
+      fs.mkdirSync(folder, { mode: FOLDER_MODE });
+    } else if (errno !== "EEXIST" || !fs.statSync(folder).isDirectory()) {
+      throw error;
+    }
+  }
+}
+
 function makeFolder(folder: string): void {
   try {
     fs.mkdirSync(folder, { mode: FOLDER_MODE });
@@ -176,7 +191,7 @@ function sweepTempFiles(tempFolder: string): void {
     const [host, pid] = name.split("-");
     const here = host === hostTag();
     if (idleMs < (here ? STALE_HERE_MS : STALE_ELSEWHERE_MS) || (here && isAlive(Number(pid)))) continue;
-    fs.rmSync(file, { force: true });
+    removeFile(file);
   }
 }
 

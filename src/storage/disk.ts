@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { StoreError } from "../errors.ts";
 import { chunksInMemory, sizeOf, spanOf } from "./bodies.ts";
 import type { GetOptions, LogWriter, ObjectInfo, ObjectStore, PutBody, PutOptions } from "./contract.ts";
-import { DiskFolders, linked, syncFolder, syncFolderAsync } from "./disk-folders.ts";
+import { DiskFolders, discard, linked, removeFile, syncFolder, syncFolderAsync } from "./disk-folders.ts";
 import { infoOf, listDisk } from "./disk-list.ts";
 import { openDiskLog } from "./disk-log.ts";
 import {
@@ -141,7 +141,7 @@ class DiskStore implements ObjectStore {
     } catch (error) {
       throw this.#writeFailure(error, key);
     } finally {
-      if (!inPlace) fs.rmSync(temp, { force: true });
+      if (!inPlace) discard(temp);
     }
   }
 
@@ -165,7 +165,7 @@ class DiskStore implements ObjectStore {
     for (const key of keys) {
       const folder = this.#atFile(key, (file) => {
         const isFile = fs.lstatSync(file, { throwIfNoEntry: false })?.isFile();
-        if (isFile) fs.rmSync(file, { force: true });
+        if (isFile) removeFile(file);
         return path.dirname(file);
       });
       if (folder !== undefined) folders.add(folder);

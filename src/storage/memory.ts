@@ -1,4 +1,4 @@
-import { chunksInMemory, sizeOf, spanOf } from "./bodies.ts";
+import { allChunks, join, sizeOf, spanOf } from "./bodies.ts";
 import type {
   GetOptions,
   ListOptions,
@@ -56,9 +56,7 @@ class MemoryStore implements ObjectStore {
     checkKey(key);
     options.signal?.throwIfAborted();
     if (options.ifAbsent && this.#objects.has(key)) return { created: false };
-    const bytes = join(
-      chunksInMemory(body) ?? (await collect(body as AsyncIterable<Uint8Array>, options.signal)),
-    );
+    const bytes = join(await allChunks(body, options.signal));
     if (options.ifAbsent && this.#objects.has(key)) return { created: false };
     this.#objects.set(key, { bytes, sizeBytes: bytes.byteLength, modifiedMs: Date.now() });
     return { created: true };
@@ -132,26 +130,4 @@ class MemoryStore implements ObjectStore {
     if (object === undefined) throw notFound(key, this.description);
     return object;
   }
-}
-
-async function collect(
-  body: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array[]> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) {
-    signal?.throwIfAborted();
-    chunks.push(chunk.slice());
-  }
-  return chunks;
-}
-
-function join(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(sizeOf(chunks));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
 }
