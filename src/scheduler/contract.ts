@@ -85,7 +85,8 @@ export interface JobSpec {
 
 export interface StoredOutcomes {
   readonly run: Run;
-  readonly location: FrameLocation;
+  /** Where a worker wrote the run; undefined: the driver made it, and writes it into its own log. */
+  readonly location: FrameLocation | undefined;
 }
 
 /** Those of tasks `first`… among them. */
@@ -108,13 +109,18 @@ export interface JobEnd {
 }
 
 export interface DrawnInputs {
-  /** The inputs as a packed run whose first index follows the last one's (job/entries.ts). */
+  /**
+   * The inputs as a packed run whose first index follows the last one's (job/entries.ts). May be missing where they
+   * are recorded and every task has its outcome.
+   */
   readonly run?: Uint8Array;
   readonly count: number;
   /** There are no more after these. */
   readonly done: boolean;
   /** Where the run is recorded already (a resumed job): it isn't recorded again. */
   readonly recorded?: FrameLocation;
+  /** A run of outcomes for exactly these tasks: they are known already, and committed rather than computed. */
+  readonly known?: Uint8Array;
 }
 
 export interface JobInput {

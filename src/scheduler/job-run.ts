@@ -147,7 +147,7 @@ export class JobRun implements RunningJob {
       this.#pending();
       return;
     }
-    const run = drawn.count > 0 ? this.#checkedRun(drawn) : undefined;
+    const run = drawn.run ? this.#checkedRun(drawn.run, drawn.count) : undefined;
     const records = [...this.#opening];
     this.#opening = [];
     if (run && !drawn.recorded) records.push({ type: "inputs", run: run.bytes });
@@ -167,11 +167,11 @@ export class JobRun implements RunningJob {
     });
   }
 
-  #checkedRun(drawn: DrawnInputs): Run {
-    const run = new Run(drawn.run!);
-    if (run.first === this.counts.drawn && run.count === drawn.count) return run;
+  #checkedRun(bytes: Uint8Array, count: number): Run {
+    const run = new Run(bytes);
+    if (run.first === this.counts.drawn && run.count === count) return run;
     throw new RangeError(
-      `inputs ${run.first}–${run.end - 1} were drawn where ${drawn.count} from ${this.counts.drawn} on were expected`,
+      `inputs ${run.first}–${run.end - 1} were drawn where ${count} from ${this.counts.drawn} on were expected`,
     );
   }
 
@@ -191,6 +191,7 @@ export class JobRun implements RunningJob {
       this.inputs.add(run, location!, run.count - this.#settled.countIn(run.first, run.end));
       if (!run.allOk) upstreamFailed = failedInputs(run);
     }
+    if (drawn.known) this.#adopt(new Run(drawn.known));
     this.#host.send({
       type: "inputs-drawn",
       job: this.id,
@@ -199,6 +200,12 @@ export class JobRun implements RunningJob {
       done: drawn.done,
       ...(upstreamFailed ? { upstreamFailed } : {}),
     });
+  }
+
+  /** Outcomes that are known already are decided before their tasks could start. */
+  #adopt(run: Run): void {
+    const { first, count } = run;
+    this.#host.send({ type: "adopted", job: this.id, first, count, proposal: { run, location: undefined, first, count } });
   }
 
   #pending(): void {

@@ -42,7 +42,8 @@ export class Recording {
         const { ranges } = command;
         for (let i = 0; i < ranges.length; i += 2) {
           const first = ranges[i]!;
-          this.#commit(run, location, first, ranges[i + 1]! - first);
+          if (location) this.#commit(run, location, first, ranges[i + 1]! - first);
+          else this.#fail(run);
         }
         break;
       }
