@@ -35,8 +35,15 @@ export async function resume(
   if (open.length === 0) say(`Job ${id} has ended already: ${found[0]!.condition}.`);
   const ended = found.filter(({ condition }) => condition !== "interrupted" && condition !== "done");
 
+  let shown = false;
   const error = options.json
-    ? await withDisplay(open, options, (attach) => printResults(id, found, attach))
+    ? await withDisplay(open, options, async (attach) => {
+        const results = await collect(found, attach);
+        shown = isJson(results.value);
+        if (shown) printJson(results.value);
+        else say(`The results of job ${id} hold values that JSON can't show.`);
+        if (results.failure) throw results.failure.error;
+      })
     : await withDisplay(open, options, async (attach) => {
         for (const job of open) attach(job.id);
       });
@@ -45,7 +52,7 @@ export async function resume(
     sayWhere(id, options);
     return code;
   }
-  if (!options.json) sayWhere(id, options);
+  if (!options.json || !shown) sayWhere(id, options);
   return ended.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
@@ -115,23 +122,24 @@ function openedEvent({ id, job }: JobSummary, options: ResumeOptions): PoolEvent
   };
 }
 
-/** Results as JSON on stdout: of a map an array, of a run its value, of several runs an object by id. */
-async function printResults(id: string, found: readonly JobSummary[], attach: Attach): Promise<void> {
+/** Of a map an array, of a run its value, of several jobs an object by id; up to the first failure. */
+async function collect(
+  found: readonly JobSummary[],
+  attach: Attach,
+): Promise<{ value: unknown; failure?: { error: unknown } }> {
   const results: Record<string, unknown> = {};
   let failure: { error: unknown } | undefined;
-  for (const { id: jobId, job } of found) {
+  for (const { id, job } of found) {
     const values: unknown[] = [];
     try {
-      for await (const value of attach(jobId)) values.push(value);
+      for await (const value of attach(id)) values.push(value);
     } catch (error) {
       failure ??= { error };
     }
-    results[jobId] = job.meta.kind === "run" ? values[0] : values;
+    results[id] = job.meta.kind === "run" ? values[0] : values;
   }
-  const all = found.length === 1 ? results[found[0]!.id] : results;
-  if (isJson(all)) printJson(all);
-  else say(`The results of job ${id} hold values that JSON can't show.`);
-  if (failure) throw failure.error;
+  const value = found.length === 1 ? results[found[0]!.id] : results;
+  return failure ? { value, failure } : { value };
 }
 
 /** Whether nothing is lost on the way through JSON. */

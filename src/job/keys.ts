@@ -35,7 +35,8 @@ export interface JobRef {
 }
 
 /** `kinglet cancel` puts it; whoever leads the journal looks for it about once a second. */
-export const cancelKey = (ref: JobRef): string => `${journalPrefix(ref.journalId)}cancel-${ref.number}`;
+export const cancelKey = (ref: JobRef): string => `${cancelPrefix(ref.journalId)}${ref.number}`;
+export const cancelPrefix = (journalId: string): string => `${journalPrefix(journalId)}cancel-`;
 
 export const jobId = (ref: JobRef): string => (ref.number === 0 ? ref.journalId : `${ref.journalId}.${ref.number}`);
 

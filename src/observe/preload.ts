@@ -4,13 +4,15 @@
  * calls.
  */
 import { isMainThread } from "node:worker_threads";
-import { observe } from "../observers.ts";
-import { openTerminal } from "./terminal.ts";
 
-// Threads of the script load this too, and so do processes that it forks with the same arguments.
+// Threads and workers of the script load this too, with its other Node options: to them it must cost nothing.
 const mark = "KINGLET_PROGRESS";
 if (isMainThread && process.env[mark] === "shown") {
   delete process.env[mark];
+  const [{ observe }, { openTerminal }] = await Promise.all([
+    import("../observers.ts"),
+    import("./terminal.ts"),
+  ]);
   const display = openTerminal({ stderr: process.stderr, stdout: process.stdout });
   observe(display.observer);
   process.on("exit", () => display.finish());

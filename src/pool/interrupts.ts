@@ -35,7 +35,10 @@ function onSignal(signal: NodeJS.Signals): void {
   handling = true;
   const lines = [...open].flatMap((session) => session.unfinished().map(resumeLine));
   if (lines.length > 0) process.stderr.write(`\n${lines.join("\n")}\n`);
-  Promise.allSettled([...open].map((session) => session.interrupt())).then(() => {
+  // The script may be waiting for nothing but a job that is let go now: Node would end before we are done.
+  const stayAlive = setInterval(() => {}, 1000);
+  Promise.allSettled([...open].map((session) => session.interrupt(others === 0))).then(() => {
+    clearInterval(stayAlive);
     handling = false;
     if (others === 0) process.exit(EXIT_CODES[signal as Signal]);
   });

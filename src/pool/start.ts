@@ -237,6 +237,7 @@ function endingOf(core: JobCore, end: JobEnd): JobEnding {
 }
 
 export function endJob(session: Session, core: JobCore, ending: JobEnding): void {
+  if (session.leaving && ending.status === "detached") return;
   core.end(ending);
   session.jobs.delete(core.id);
   if (ending.status === "failed") session.failures.push(core);

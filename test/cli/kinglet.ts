@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -16,8 +16,8 @@ export interface Ran {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** Resolves when what the process has printed so far matches. Rejects if it ends first. */
-  printed(pattern: RegExp): Promise<void>;
+  /** Resolves when what the process has printed so far passes. Rejects if it ends first. */
+  printed(pattern: { test(text: string): boolean }): Promise<void>;
   readonly ended: Promise<Ran>;
 }
 
@@ -29,6 +29,13 @@ export interface RunOptions {
   readonly nodeArgs?: readonly string[];
 }
 
+const running = new Set<ChildProcess>();
+
+/** Ends what a failed test left running; the script ends with the command line that runs it. */
+export function endAll(): void {
+  for (const child of running) child.kill("SIGTERM");
+}
+
 /** Starts the real command line, as a user would, with this process's Node. */
 export function startKinglet(args: readonly string[], options: RunOptions): Running {
   return start([...(options.nodeArgs ?? []), options.main ?? MAIN, ...args], options);
@@ -37,14 +44,24 @@ export function startKinglet(args: readonly string[], options: RunOptions): Runn
 export const kinglet = (args: readonly string[], options: RunOptions): Promise<Ran> =>
   startKinglet(args, options).ended;
 
-export function start(args: readonly string[], { cwd, env }: RunOptions): Running {
+/** The tool that runs a command on a terminal of its own, where the machine has it (util-linux's). */
+export const terminalTool: string | undefined = ["/usr/bin/script", "/bin/script"].find(existsSync);
+
+/** As `startKinglet`, on a terminal: stdout and stderr are one, and what is written to stdin is typed. */
+export function startOnTerminal(args: readonly string[], options: RunOptions): Running {
+  const command = [process.execPath, options.main ?? MAIN, ...args].map((arg) => `'${arg}'`).join(" ");
+  return start(["-qefc", `stty cols 120 rows 30; exec ${command}`, "/dev/null"], options, terminalTool!);
+}
+
+function start(args: readonly string[], { cwd, env }: RunOptions, program = process.execPath): Running {
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(KINGLET_|VITEST|NODE_)/.test(name)),
   );
-  const child = spawn(process.execPath, args, {
+  const stdin = program === process.execPath ? "ignore" : "pipe";
+  const child = spawn(program, args, {
     cwd,
-    env: { ...clean, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...clean, TERM: "xterm", ...env },
+    stdio: [stdin, "pipe", "pipe"],
   });
   let stdout = "";
   let stderr = "";
@@ -52,19 +69,23 @@ export function start(args: readonly string[], { cwd, env }: RunOptions): Runnin
   const told = () => {
     for (const watcher of watchers) watcher();
   };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout!.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
     told();
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
     told();
   });
+  running.add(child);
   const ended = new Promise<Ran>((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+    child.on("close", (code, signal) => {
+      running.delete(child);
+      resolve({ code, signal, stdout, stderr });
+    });
   });
-  const printed = (pattern: RegExp) =>
+  const printed = (pattern: { test(text: string): boolean }) =>
     new Promise<void>((resolve, reject) => {
       const look = () => {
         if (!pattern.test(stdout + stderr)) return;
