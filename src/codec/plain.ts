@@ -1,4 +1,5 @@
 import { Deserializer, Serializer, serialize } from "node:v8";
+import { StoreError } from "../errors.ts";
 import { binaryKindOf, bytesOf, makeBinary } from "./bytes.ts";
 import { damagedValue, FIRST_BYTE, LANE_HEADER_BYTES, LANE_PLAIN, nodeTooOldFor } from "./header.ts";
 
@@ -48,10 +49,7 @@ export function decodePlain(bytes: Uint8Array): unknown {
     reader.checkEnd();
     return value;
   } catch (error) {
-    // Kinglet's own errors come from the arrays inside.
-    throw (error as { remedy?: unknown }).remedy === undefined
-      ? damagedValue("V8 can't read it", error)
-      : error;
+    throw error instanceof StoreError ? error : damagedValue("V8 can't read it", error);
   }
 }
 

@@ -86,7 +86,7 @@ export class DiskFolders {
   }
 }
 
-/** Unlike `rmSync`, whose errors have no code (Node 24). */
+/** Unlike `rmSync`, whose errors lack their code on a read-only disk (Node 24). */
 export function removeFile(file: string): void {
   try {
     fs.unlinkSync(file);

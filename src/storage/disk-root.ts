@@ -145,7 +145,7 @@ function keepOthersOut(root: string, shown: string): void {
   }
 }
 
-/** Not `mkdir` with `recursive`, which never ends under /proc (Node 24). */
+/** Not `mkdir` with `recursive`, which never ends under /proc (Node 22 to 26). */
 function makeFolders(folder: string): void {
   try {
     fs.mkdirSync(folder, { mode: FOLDER_MODE });
