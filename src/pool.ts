@@ -7,7 +7,8 @@ import type { Future } from "./future.ts";
 import { isJob } from "./future.ts";
 import type { Job } from "./job.ts";
 import { attachJob } from "./pool/attach.ts";
-import { continueNamed } from "./pool/continue.ts";
+import { watchCancelRequests } from "./pool/cancel-requests.ts";
+import { continueNamed, registerName } from "./pool/continue.ts";
 import { inputFrom, type Items, SingleInput } from "./pool/inputs.ts";
 import { watchInterrupts } from "./pool/interrupts.ts";
 import { type JobCore, FutureHandle, JobHandle } from "./pool/job-handle.ts";
@@ -121,6 +122,7 @@ function openSession(options: PoolOptions): Session {
   const session = new Session({ store, location, compute, slots, sync: durability === "fsync", logs: options.logs ?? true });
   session.onRequest = (request, core, depth) => answerNested(session, request, core, depth);
   watchInterrupts(session);
+  watchCancelRequests(session);
   return session;
 }
 
@@ -155,7 +157,9 @@ class PoolView implements Pool {
       (job, ref) => inputFrom(items, session.inputContext(job, ref), named),
       () => {
         const journalId = newId(session.clock.nowMs());
-        return { ref: { journalId, number: 0 }, journal: () => session.openJournal(journalId) };
+        const open = () => session.openJournal(journalId);
+        const journal = () => (named ? registerName(session, call, journalId).then(open) : open());
+        return { ref: { journalId, number: 0 }, journal };
       },
     );
     return new JobHandle(core);

@@ -29,7 +29,7 @@ export function attachJob(session: Session, id: string): JobCore {
   }
   const reader = { codec: session.codec, store: session.store, jobId: id };
   const core = new JobCore(id, "map", reader, journalPrefix(ref.journalId));
-  session.jobs.set(id, core);
+  session.enter(core);
   const attachment = new Attachment(session, core, ref);
   core.onCancel = (reason) => attachment.cancel(reason);
   attachment.begin().catch((error) => endJob(session, core, { status: "failed", error }));

@@ -69,7 +69,11 @@ async function indexJob(
   const prefix = journalPrefix(journalId);
   const rangeOf = new Map<number, CommittedRange>();
   for (const range of job.committed) {
-    for (let i = range.first; i < range.first + range.count; i++) rangeOf.set(i, range);
+    // A failure isn't taken over: the script is run again so that it goes better this time.
+    const run = range.failed > 0 ? await loadRun(store, prefix, range) : undefined;
+    for (let i = range.first; i < range.first + range.count; i++) {
+      if (!run || entryIsOk(run.kindOf(i))) rangeOf.set(i, range);
+    }
   }
   for (const inputs of job.inputs) {
     const { log, offsetBytes, lengthBytes } = inputs.location;
@@ -79,6 +83,12 @@ async function indexJob(
       if (range) byItem.set(itemHash(run.entry(index)), { prefix, range, index });
     }
   }
+}
+
+async function loadRun(store: ObjectStore, prefix: string, range: CommittedRange): Promise<Run> {
+  const { log, offsetBytes, lengthBytes } = range.location;
+  const payload = await readFrame(store, prefix + log, offsetBytes, lengthBytes);
+  return new Run(payload.subarray(range.skipBytes));
 }
 
 /** Equal items have equal bytes; a big one is an object whose name ends with the hash of its content. */
@@ -142,8 +152,6 @@ export class ContinuedInput implements JobInput {
     const outcomes = new RunBuilder({ jobNumber: run.jobNumber, attempt: 0, first });
     for (const outcome of known) {
       const entry = await this.#read(outcome!);
-      // A failure isn't taken over: the script is run again so that it goes better this time.
-      if (!entry || !entryIsOk(entry.kind)) return inputs;
       outcomes.add(entry.kind, [entry.body]);
     }
     return { ...inputs, known: Buffer.concat(outcomes.finish()) };
@@ -151,14 +159,9 @@ export class ContinuedInput implements JobInput {
 
   #lastRun: { key: string; run: Run } | undefined;
 
-  async #read({ prefix, range, index }: StoredOutcome): Promise<Entry | undefined> {
-    const { log, offsetBytes, lengthBytes } = range.location;
-    const key = `${prefix}${log}:${offsetBytes}`;
-    if (this.#lastRun?.key !== key) {
-      const payload = await readFrame(this.#store, prefix + log, offsetBytes, lengthBytes);
-      this.#lastRun = { key, run: new Run(payload.subarray(range.skipBytes)) };
-    }
-    const entry = this.#lastRun.run.entry(index);
-    return entryIsOk(entry.kind) ? entry : undefined;
+  async #read({ prefix, range, index }: StoredOutcome): Promise<Entry> {
+    const key = `${prefix}${range.location.log}:${range.location.offsetBytes}`;
+    if (this.#lastRun?.key !== key) this.#lastRun = { key, run: await loadRun(this.#store, prefix, range) };
+    return this.#lastRun.run.entry(index);
   }
 }

@@ -207,7 +207,7 @@ export class ItemsInput implements JobInput {
     const ready = this.#checked.shift();
     if (ready) return this.#drawn(ready.run, ready.count);
     const { core } = this.#runs.context;
-    const room = this.knownLength === undefined ? core.drawLimit() - this.#runs.index : maxTasks;
+    const room = this.knownLength === undefined ? core.drawRoom(this.#runs.index) : maxTasks;
     const count = this.#fill(Math.min(maxTasks, room), maxBytes);
     return count > 0 ? this.#drawn(this.#runs.take(), count) : { count: 0, done: this.#done };
   }
@@ -309,7 +309,7 @@ export class PumpedInput implements JobInput {
     const { core } = runs.context;
     try {
       while (!this.#done && !this.#stopped) {
-        if (runs.count >= PUMP_AHEAD || runs.runBytes >= CHUNK_BYTES || runs.index >= core.drawLimit()) break;
+        if (runs.count >= PUMP_AHEAD || runs.runBytes >= CHUNK_BYTES || core.drawRoom(runs.index) === 0) break;
         const next = await this.#iterator.next();
         if (next.done) this.#done = true;
         else if (isFuture(next.value)) {

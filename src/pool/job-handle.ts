@@ -42,7 +42,11 @@ export class JobCore {
   consumed = 0;
   total: number | undefined;
   onCancel: ((reason: string) => void) | undefined;
-  onDetach: (() => void) | undefined;
+  /** Called when the job begins, or ceases, to keep the process alive. */
+  onHold: ((holds: boolean) => void) | undefined;
+  #holding = false;
+  /** The pool doesn't wait for it. */
+  detached = false;
 
   constructor(id: string, kind: JobKind, reader: OutcomeReader, journalPrefix: string) {
     this.id = id;
@@ -102,12 +106,30 @@ export class JobCore {
     if (observing) this.observed = true;
     if (this.demand === "all" || this.demand === demand) return;
     this.demand = demand;
+    this.hold(true);
     this.running?.inputReady();
   }
 
-  /** How many tasks may be drawn in all, given who consumes their results. */
-  drawLimit(): number {
-    return this.demand === "all" ? Number.POSITIVE_INFINITY : this.consumed + STREAM_WINDOW_TASKS;
+  /** How many more tasks may be drawn after `drawn`, given who consumes their results. */
+  drawRoom(drawn: number): number {
+    if (this.demand === "all") return Number.POSITIVE_INFINITY;
+    const room = Math.max(0, this.consumed + STREAM_WINDOW_TASKS - drawn);
+    // Nobody may ever ask for the results: that must not keep the process from ending.
+    if (room === 0 && this.demand === "unknown") this.hold(false);
+    return room;
+  }
+
+  /** Whether the process stays alive for this job. */
+  hold(holds: boolean): void {
+    if (holds === this.#holding || (holds && (this.ending || this.detached))) return;
+    this.#holding = holds;
+    this.onHold?.(holds);
+  }
+
+  detach(): void {
+    this.observed = true;
+    this.detached = true;
+    this.hold(false);
   }
 
   consume(upto: number): void {
@@ -309,8 +331,7 @@ export class JobHandle<R> extends LazyPromise<R[]> implements Job<R> {
   }
 
   detach(): void {
-    this.core.observed = true;
-    this.core.onDetach?.();
+    this.core.detach();
   }
 }
 

@@ -16,6 +16,8 @@ import type { NestedRequest, Scheduler } from "../scheduler/contract.ts";
 import { createScheduler } from "../scheduler/driver.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 import type { StoreLocation } from "../storage/locate.ts";
+import { setBroadcastCodec } from "../values/broadcast.ts";
+import { registerHandles } from "../values/register.ts";
 import { version } from "../version.ts";
 import type { InputContext } from "./inputs.ts";
 import { unwatchInterrupts } from "./interrupts.ts";
@@ -23,6 +25,8 @@ import type { JobCore } from "./job-handle.ts";
 
 /** Calls of `pool.run` that share a journal before the next one is begun, so that old ones can be cleaned. */
 const RUNS_A_JOURNAL = 10_000;
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export interface SessionParts {
   readonly store: ObjectStore;
@@ -68,6 +72,8 @@ export class Session {
   #runs: SharedJournal | undefined;
   #journals = new Set<Journal>();
   #closing: Promise<void> | undefined;
+  #held = 0;
+  readonly #keepAlive = setInterval(() => {}, LONGEST_TIMER_MS).unref();
 
   constructor(parts: SessionParts) {
     this.store = parts.store;
@@ -77,13 +83,34 @@ export class Session {
     this.sync = parts.sync;
     this.logs = parts.logs;
     this.clock = parts.clock ?? systemClock;
+    registerHandles();
     this.codec = createCodec(driverGraphLane());
+    setBroadcastCodec(this.codec);
     this.scheduler = createScheduler({
       clock: this.clock,
       random: parts.random ?? Math.random,
       compute: parts.compute,
       slots: parts.slots,
     });
+  }
+
+  /** A job begins: the process stays alive for it. */
+  enter(core: JobCore): void {
+    this.jobs.set(core.id, core);
+    core.onHold = (holds) => this.#hold(holds ? 1 : -1);
+    core.hold(true);
+  }
+
+  leave(core: JobCore): void {
+    core.hold(false);
+    this.jobs.delete(core.id);
+  }
+
+  /** Timers of retries and of followed jobs don't keep the event loop alive by themselves; unfinished jobs do. */
+  #hold(change: 1 | -1): void {
+    this.#held += change;
+    if (this.#held > 0) this.#keepAlive.ref();
+    else this.#keepAlive.unref();
   }
 
   /** @throws KingletError POOL_CLOSED */
@@ -198,8 +225,15 @@ export class Session {
       }));
   }
 
-  /** Ctrl-C: nothing more starts, workers end, unfinished jobs stay as they are in the store. */
-  async interrupt(): Promise<void> {
+  /** Ctrl-C, and the process ends next: a job that is let go now must not reject, or the script would die of that. */
+  leaving = false;
+
+  /**
+   * Ctrl-C: nothing more starts, workers end, unfinished jobs stay as they are in the store.
+   * @param leaving the process ends next
+   */
+  async interrupt(leaving: boolean): Promise<void> {
+    this.leaving = leaving;
     this.#closing ??= Promise.resolve();
     await this.#shutDown();
   }
@@ -215,7 +249,8 @@ export class Session {
 
   async #close(cancel: boolean): Promise<void> {
     for (const core of [...this.jobs.values()]) {
-      if (cancel) await core.cancel("the pool was closed");
+      if (core.detached) core.running?.release();
+      else if (cancel) await core.cancel("the pool was closed");
       else {
         // Nobody may be reading: its results are stored all the same.
         if (core.demand === "unknown") core.want("all", false);
@@ -232,6 +267,7 @@ export class Session {
 
   async #shutDown(): Promise<void> {
     unwatchInterrupts(this);
+    clearInterval(this.#keepAlive);
     await this.scheduler.close();
     await this.compute.close();
     for (const journal of this.#journals) await journal.close();

@@ -55,7 +55,7 @@ export function startJob(
   const core = new JobCore(id, call.kind, reader, journalPrefix(ref.journalId));
   const input = makeInput(core, ref);
   core.total = input.knownLength;
-  session.jobs.set(id, core);
+  session.enter(core);
   if (observed()) announce(core, call, session);
   watchCancellation(core, call.options.signal);
   const submit = (opened: Journal) => {
@@ -239,7 +239,7 @@ function endingOf(core: JobCore, end: JobEnd): JobEnding {
 export function endJob(session: Session, core: JobCore, ending: JobEnding): void {
   if (session.leaving && ending.status === "detached") return;
   core.end(ending);
-  session.jobs.delete(core.id);
+  session.leave(core);
   if (ending.status === "failed") session.failures.push(core);
   if (!observed()) return;
   emit({

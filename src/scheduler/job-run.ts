@@ -205,7 +205,13 @@ export class JobRun implements RunningJob {
   /** Outcomes that are known already are decided before their tasks could start. */
   #adopt(run: Run): void {
     const { first, count } = run;
-    this.#host.send({ type: "adopted", job: this.id, first, count, proposal: { run, location: undefined, first, count } });
+    this.#host.send({
+      type: "adopted",
+      job: this.id,
+      first,
+      count,
+      proposal: { run, location: undefined, first, count },
+    });
   }
 
   #pending(): void {

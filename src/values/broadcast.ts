@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { UsageError } from "../errors.ts";
 import type { Codec } from "../codec/contract.ts";
+import { freezeDeep } from "../codec/graph/freeze.ts";
 import { valueKey } from "../job/keys.ts";
 import type { ObjectStore } from "../storage/contract.ts";
-import type { StoreLocation } from "../storage/locate.ts";
+import { readObjectSync, type StoreLocation } from "../storage/locate.ts";
 
 /**
  * A value that is stored once, by content, and loaded once a worker, however many tasks and calls use it.
@@ -33,24 +34,30 @@ export class Broadcast<T> {
   }
 }
 
-/** How a worker reads a broadcast value: synchronously, since `value` is a property. Set by the worker's entry. */
-export type LoadBroadcast = (key: string, location: StoreLocation) => unknown;
-
+/** Values of this process, by store and key. */
 const loaded = new Map<string, unknown>();
-let loader: LoadBroadcast | undefined;
+let processCodec: Codec | undefined;
 
-export function setBroadcastLoader(load: LoadBroadcast): void {
-  loader = load;
+/** What this process decodes broadcast values with; set by the pool, and by workers' entries. */
+export function setBroadcastCodec(codec: Codec): void {
+  processCodec = codec;
 }
 
 function load(key: string, location: StoreLocation): unknown {
   const id = `${location.root}:${key}`;
   if (!loaded.has(id)) {
-    if (!loader) throw new UsageError("BAD_ARGUMENT", `the broadcast value ${key} can't be loaded in this process`);
-    loaded.set(id, loader(key, location));
+    const value = processCodec?.decode(readObjectSync(location, key));
+    if (value instanceof Promise) throw holdsFunctions(key);
+    if (typeof value === "object" && value !== null) freezeDeep(value);
+    loaded.set(id, value);
   }
   return loaded.get(id);
 }
+
+const holdsFunctions = (key: string): UsageError =>
+  new UsageError("BAD_ARGUMENT", `the broadcast value ${key} holds functions or classes that must be imported first`, {
+    remedy: "Broadcast data, and capture the functions.",
+  });
 
 export interface BroadcastHome {
   readonly codec: Codec;

@@ -33,12 +33,16 @@ export type StorableBody = Uint8Array | string | AsyncIterable<Uint8Array>;
 
 /** `pool.store` and `ctx.store`: users' own named objects, beside the jobs in the same store. */
 export class NamedStore {
-  readonly #location: StoreLocation;
-  readonly #store: ObjectStore | Promise<ObjectStore>;
+  readonly location: StoreLocation;
+  readonly #store: ObjectStore | Promise<ObjectStore> | undefined;
 
-  constructor(location: StoreLocation, store: ObjectStore | Promise<ObjectStore>) {
-    this.#location = location;
+  constructor(location: StoreLocation, store?: ObjectStore) {
+    this.location = location;
     this.#store = store;
+  }
+
+  #opened(): ObjectStore | Promise<ObjectStore> {
+    return this.#store ?? storeAt(this.location);
   }
 
   /**
@@ -55,33 +59,33 @@ export class NamedStore {
         remedy: "Pass a Uint8Array, a string, or an async iterable of Uint8Array; JSON.stringify an object first.",
       });
     }
-    await (await this.#store).put(NAMED + key, bytes);
-    return new StoredObject(key, this.#location);
+    await (await this.#opened()).put(NAMED + key, bytes);
+    return new StoredObject(key, this.location);
   }
 
   /** The bytes of an object. @throws StoreError NOT_FOUND */
   async get(key: string): Promise<Uint8Array> {
     checkKey(key);
-    return (await this.#store).get(NAMED + key);
+    return (await this.#opened()).get(NAMED + key);
   }
 
   /** A handle, or undefined where there is no such object. */
   async find(key: string): Promise<StoredObject | undefined> {
     checkKey(key);
-    return (await (await this.#store).exists(NAMED + key)) ? new StoredObject(key, this.#location) : undefined;
+    return (await (await this.#opened()).exists(NAMED + key)) ? new StoredObject(key, this.location) : undefined;
   }
 
   /** Objects whose names begin with `prefix`, in order of their names. */
   async *list(prefix = ""): AsyncGenerator<StoredObject, void, undefined> {
-    for await (const object of (await this.#store).list(NAMED + prefix)) {
-      yield new StoredObject(object.key.slice(NAMED.length), this.#location);
+    for await (const object of (await this.#opened()).list(NAMED + prefix)) {
+      yield new StoredObject(object.key.slice(NAMED.length), this.location);
     }
   }
 
   /** Removes objects; those that are not there are no error. */
   async delete(...keys: string[]): Promise<void> {
     for (const key of keys) checkKey(key);
-    await (await this.#store).delete(keys.map((key) => NAMED + key));
+    await (await this.#opened()).delete(keys.map((key) => NAMED + key));
   }
 }
 

@@ -29,11 +29,12 @@ const CALLS: BadCall[] = [
   { what: "a number for a function", call: (p) => p.run(any(5)), code: "BAD_ARGUMENT", names: /run: the function is 5/, remedy: /Pass a function/ },
   { what: "an object for a function", call: (p) => p.mapSettled(any({ a: 1 }), one), code: "BAD_ARGUMENT", names: /mapSettled: the function is \{"a":1\}/, remedy: /Pass a function/ },
   { what: "a bare module name", call: (p) => p.map("lodash", one), code: "BAD_ARGUMENT", names: /"lodash" is neither a URL nor a path/, remedy: /import\.meta\.resolve/ },
-  { what: "a task of no URL", call: () => task("tasks.ts", "go"), code: "BAD_ARGUMENT", names: /"tasks\.ts"/, remedy: /import\.meta\.resolve/ },
+  { what: "a task of no URL", call: () => task("tasks.ts"), code: "BAD_ARGUMENT", names: /"tasks\.ts"/, remedy: /import\.meta\.resolve/ },
+  { what: "a module that isn't there", call: (p) => p.map(new URL("./no-such-module.ts", import.meta.url), one), code: "BAD_ARGUMENT", names: /no-such-module/, remedy: /import\.meta\.resolve/ },
   // what it captures
   { what: "a captured server", call: (p) => p.map(() => server.address(), one), code: "CAPTURE", names: /captured variable "server"/, remedy: /Open it inside the function/ },
   { what: "a captured WeakMap", call: (p) => { const cache = new WeakMap(); return p.map(() => cache, one); }, code: "CAPTURE", names: /"cache".*WeakMap/, remedy: /Map/ },
-  { what: "a captured promise", call: (p) => { const later = Promise.resolve(1); return p.map(() => later, one); }, code: "CAPTURE", names: /"later".*Promise/, remedy: /await it/ },
+  { what: "a captured promise", call: (p) => { const later = Promise.resolve(1); return p.map(() => later, one); }, code: "CAPTURE", names: /"later".*Promise/, remedy: /await it/i },
   { what: "a captured AbortSignal", call: (p) => { const { signal } = new AbortController(); return p.map(() => signal.aborted, one); }, code: "CAPTURE", names: /"signal".*AbortSignal/s, remedy: /signal/ },
   { what: "eval in the function", call: (p) => p.map((n) => (0, eval)("1") + eval("n") + n, one), code: "CAPTURE", names: /eval/, remedy: /pass the values/i },
   // items
@@ -42,7 +43,7 @@ const CALLS: BadCall[] = [
   { what: "a number as items", call: (p) => p.map(same, any(10)), code: "BAD_ARGUMENT", names: /the items are 10/, remedy: /an array/ },
   { what: "an object as items", call: (p) => p.map(same, any({ a: 1 })), code: "BAD_ARGUMENT", names: /\{"a":1\}/, remedy: /an array/ },
   { what: "an unserialisable item at index 3", call: (p) => p.map(same, [0, 1, 2, { socket: new net.Socket() }]), code: "UNSERIALIZABLE", names: /items\[3\]\.socket/, remedy: /./ },
-  { what: "a promise among the items", call: (p) => p.map(same, [1, Promise.resolve(2)]), code: "UNSERIALIZABLE", names: /items\[1\].*Promise/s, remedy: /await/ },
+  { what: "a promise among the items", call: (p) => p.map(same, [1, Promise.resolve(2)]), code: "UNSERIALIZABLE", names: /items\[1\].*Promise/s, remedy: /await/i },
   { what: "a WeakRef in an item", call: (p) => p.map(same, [{ deep: [new WeakRef({})] }]), code: "UNSERIALIZABLE", names: /items\[0\]\.deep\[0\]/, remedy: /./ },
   { what: "an unserialisable input of run", call: (p) => p.run(same, new net.Socket()), code: "UNSERIALIZABLE", names: /Socket/, remedy: /./ },
   // options
@@ -197,11 +198,11 @@ describe("what goes wrong later is an error too", () => {
     expect(error.message).toMatch(/ctx\.index/);
   });
 
-  it("a function whose module isn't there", async () => {
+  it("a module whose export isn't there", async () => {
     const pool = testPool();
-    const missing = new URL("./no-such-module.ts", import.meta.url);
-    const error = await rejection(pool.map(missing, [1]));
-    expect(error.message).toMatch(/no-such-module/);
+    const here = new URL("../types/tasks.ts", import.meta.url);
+    const error = await rejection(pool.map(here, [1]));
+    expect(error.message).toMatch(/default/);
   });
 
   it("a damaged outcome in the store is found, and named", async () => {

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { rejection, temporaryFolder, testPool } from "../support/pools.ts";
-import { startNode } from "../support/processes.ts";
+import { eventually, startNode } from "../support/processes.ts";
 
 const linesOf = (file: string) => (existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : []);
 
@@ -58,7 +58,7 @@ describe("attach", () => {
        console.log(JSON.stringify(await pool.attach(${JSON.stringify(job.id)})));
        await pool.close();`,
     ]);
-    while (!follower.stdout().includes("following")) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventually("the follower starts", () => follower.stdout().includes("following"), 20_000);
     appendFileSync(gate, "");
     expect(await job).toEqual([2, 4, 6]);
     const { stdout, stderr } = await follower.finished;

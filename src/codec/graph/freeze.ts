@@ -8,6 +8,8 @@ export function freezeDeep(root: object): void {
   const stack: object[] = [root];
   for (let value = stack.pop(); value; value = stack.pop()) {
     if (Object.isFrozen(value) && !isEmpty(value)) continue;
+    // Their bytes can't be frozen, and V8 refuses to try.
+    if (ArrayBuffer.isView(value)) continue;
     if (Array.isArray(value)) pushObjects(value, stack);
     else if (isMap(value)) {
       pushObjects([...value.keys()], stack);

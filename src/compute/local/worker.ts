@@ -2,21 +2,24 @@ import fs from "node:fs";
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers"; // not the global, which a task may replace
 import { inspect } from "node:util";
+import { restoreFunction, workerGraphLane } from "../../capture/restore.ts";
 import { createCodec } from "../../codec/codec.ts";
 import type { Codec, GraphLane } from "../../codec/contract.ts";
 import { jobId } from "../../job/keys.ts";
 import { storeAt } from "../../storage/locate.ts";
+import { setBroadcastCodec } from "../../values/broadcast.ts";
+import { registerHandles } from "../../values/register.ts";
+import { NamedStore } from "../../values/stored-object.ts";
 import { BatchControl } from "../../worker/batch-control.ts";
-import { noServices } from "../../worker/context.ts";
 import { FunctionCache } from "../../worker/functions.ts";
 import { InputReader } from "../../worker/inputs.ts";
 import { monotonicMs } from "../../worker/monotonic.ts";
+import { TaskPool } from "../../worker/nested.ts";
 import { ProposalLogs } from "../../worker/proposal-logs.ts";
 import { type BatchHost, runBatch } from "../../worker/run-batch.ts";
 import { type Drive, drive } from "../../worker/steps.ts";
 import type { AttemptEnd, Invocation, OutcomeReport } from "../contract.ts";
 import { BlockingChannel } from "./blocking-channel.ts";
-import { restoreFunction, workerGraphLane } from "../../capture/index.ts";
 import { MarkerWriter, ORDER_ABORT, PHASE_IDLE, PHASE_LOADING, PHASE_TASK } from "./marker.ts";
 import {
   type AbortHead,
@@ -59,13 +62,20 @@ export async function runWorker(): Promise<void> {
   if (init.type !== FRAME_INIT) throw new Error(`the first frame has the type ${init.type}`);
   const { workerId, store: location } = init.head as InitHead;
   const store = await storeAt(location);
+  const inputs = new InputReader(store);
+  const codec = createCodec(workerGraphLane());
+  registerHandles();
+  setBroadcastCodec(codec);
   const worker = new LocalWorker(channel, {
     store,
     functions: new FunctionCache(store, restoreFunction),
-    inputs: new InputReader(store),
+    inputs,
     logs: new ProposalLogs(store, workerId),
-    services: noServices,
-    codec: createCodec(workerGraphLane()),
+    services: {
+      pool: (surroundings, codec) => new TaskPool({ surroundings, codec, inputs }),
+      store: () => new NamedStore(location, store),
+    },
+    codec,
   });
   channel.send(encodeFrame(FRAME_READY, {}));
   // Not from here: the code after an `await` is inside a promise callback (see worker/steps.ts).

@@ -1,0 +1,52 @@
+import { registerClass } from "../codec/graph/registry.ts";
+import {
+  CaptureError,
+  KingletError,
+  StoreError,
+  TaskError,
+  UnserializableError,
+  UsageError,
+} from "../errors.ts";
+import type { StoreLocation } from "../storage/locate.ts";
+import { Broadcast } from "./broadcast.ts";
+import { FileSet, PoolFile } from "./pool-file.ts";
+import { Secret } from "./secret.ts";
+import { NamedStore, StoredObject } from "./stored-object.ts";
+
+/** Kinglet's own classes, known by name in the driver and in every worker: only their few facts travel. */
+export function registerHandles(): void {
+  registerClass("kinglet.PoolFile", PoolFile, {
+    encode: (file) => file.path,
+    decode: (path: string) => new PoolFile(path),
+  });
+  registerClass("kinglet.FileSet", FileSet, {
+    encode: (files) => [files.patterns, files.folder],
+    decode: ([patterns, folder]: [string[], string]) => new FileSet(patterns, folder),
+  });
+  registerClass("kinglet.StoredObject", StoredObject, {
+    encode: (object) => [object.key, object.location],
+    decode: ([key, location]: [string, StoreLocation]) => new StoredObject(key, location),
+  });
+  registerClass("kinglet.NamedStore", NamedStore, {
+    encode: (store) => store.location,
+    decode: (location: StoreLocation) => new NamedStore(location),
+  });
+  registerClass("kinglet.Broadcast", Broadcast, {
+    encode: (value) => [value.key, value.location],
+    decode: ([key, location]: [string, StoreLocation]) => new Broadcast<unknown>(key, location),
+  });
+  registerClass("kinglet.Secret", Secret, {
+    encode: (secret) => secret.name,
+    decode: (name: string) => new Secret(name),
+  });
+  for (const [name, error] of Object.entries({
+    CaptureError,
+    KingletError,
+    StoreError,
+    TaskError,
+    UnserializableError,
+    UsageError,
+  })) {
+    registerClass(`kinglet.${name}`, error);
+  }
+}
