@@ -142,10 +142,11 @@ function* runTask(
     if (item instanceof Promise) item = yield item;
     result = instance.call(item, new TaskContext(surroundings, index, codec));
     if (isThenable(result)) result = yield* settled(result, writer);
-    else runPendingTicks();
   } catch (error) {
+    runPendingTicks();
     return thrownOutcome(codec, error);
   }
+  runPendingTicks();
   return encodeResult(codec, result);
 }
 

@@ -7,25 +7,35 @@ import { KingletError } from "../errors.ts";
  * same turn where a promise is settled already, and it is never inside a promise callback when it goes on: so
  * pending ticks and unhandled rejections can be dealt with after each task, and charged to that task alone.
  */
-export type Steps<R> = Generator<PromiseLike<unknown>, R, unknown>;
+export type Steps<R> = Generator<PromiseLike<unknown> | Peek, R, unknown>;
 
 type Tick = () => void;
 // Node's own "run what is pending now", on `process` since 0.x; absent elsewhere, and then a turn of the loop does it.
 const nodeTick = (process as { _tickCallback?: Tick })._tickCallback?.bind(process);
 
-/** Runs pending ticks, promise callbacks and unhandled-rejection checks. Only outside of promise callbacks. */
-export const runPendingTicks: Tick = nodeTick ?? (() => {});
+/**
+ * Runs pending ticks, promise callbacks and unhandled-rejection checks. Only outside of promise callbacks.
+ * What a tick throws is an uncaught exception, as ever, not an error of who called this.
+ */
+export function runPendingTicks(): void {
+  try {
+    nodeTick?.();
+  } catch (error) {
+    const listeners = process.listeners("uncaughtException");
+    if (listeners.length === 0) throw error;
+    for (const listener of listeners) listener(error as Error, "uncaughtException");
+  }
+}
 
 /** Resolves after the event loop has gone round: timers, I/O and finalizers had their chance. */
 export const loopTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Yielded in place of a promise by steps that rather do something else than wait: they get PENDING where they'd have to. */
-export class Peek implements PromiseLike<unknown> {
-  readonly then: PromiseLike<unknown>["then"];
+/** Yielded in place of a promise by steps that would rather do something else than wait: they may get PENDING. */
+export class Peek {
+  readonly promise: PromiseLike<unknown>;
 
   constructor(promise: PromiseLike<unknown>) {
-    const settling = Promise.resolve(promise);
-    this.then = settling.then.bind(settling) as PromiseLike<unknown>["then"];
+    this.promise = promise;
   }
 }
 export const PENDING: unique symbol = Symbol("pending");
@@ -52,7 +62,7 @@ export function drive<R>(
 
   const advance = (wait: Wait | undefined): void => {
     for (;;) {
-      let step: IteratorResult<PromiseLike<unknown>, R>;
+      let step: IteratorResult<PromiseLike<unknown> | Peek, R>;
       try {
         step =
           wait === undefined
@@ -68,10 +78,11 @@ export function drive<R>(
         finish(step.value);
         return;
       }
-      wait = waitFor(step.value, resume);
+      const isPeek = step.value instanceof Peek;
+      wait = waitFor(step.value instanceof Peek ? step.value.promise : step.value, resume);
       runPendingTicks();
       if (!wait.settled) {
-        if (!(step.value instanceof Peek)) {
+        if (!isPeek) {
           waitingFor = wait;
           return;
         }

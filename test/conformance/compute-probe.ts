@@ -12,6 +12,7 @@ import { ENTRY_OBJECT, ENTRY_VALUE, Run, RunBuilder } from "../../src/job/entrie
 import { functionKey, journalPrefix } from "../../src/job/keys.ts";
 import { readFrame } from "../../src/job/log-reader.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
+import { registerHandles } from "../../src/values/register.ts";
 import type { TaskContext } from "../../src/worker/context.ts";
 
 const JOURNAL = "conformance-1";
@@ -57,6 +58,7 @@ export class ComputeProbe implements ComputeEvents {
   constructor(backend: ComputeBackend, store: ObjectStore) {
     this.backend = backend;
     this.store = store;
+    registerHandles();
     backend.open(this);
   }
 

@@ -32,6 +32,10 @@ const NOT_FOR_WORKERS: ReadonlyMap<string, boolean> = new Map([
 ]);
 const NOT_FOR_WORKERS_AT_ALL = /^--(?:inspect|test|watch)(?:-|=|$)/;
 
+/** The progress display that `kinglet run` loads into the driver. */
+const display = import.meta.url.endsWith(".ts") ? "../../observe/preload.ts" : "./observe.js";
+const displayOption = `--import=${new URL(display, import.meta.url).href}`;
+
 /**
  * What of the driver's own `process.execArgv` its workers start with.
  *
@@ -42,6 +46,7 @@ export function workerExecArgv(execArgv: readonly string[]): string[] {
   const kept: string[] = [];
   for (let i = 0; i < execArgv.length; i++) {
     const argument = execArgv[i]!;
+    if (argument === displayOption) continue;
     const name = argument.split("=", 1)[0]!;
     const takesNext = NOT_FOR_WORKERS.get(name);
     if (takesNext === undefined && !NOT_FOR_WORKERS_AT_ALL.test(argument)) kept.push(argument);
