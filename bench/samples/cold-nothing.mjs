@@ -1,0 +1,2 @@
+// What the start of a process costs in itself.
+console.log(42);

@@ -1,0 +1,2 @@
+// The worker of piscina in the benchmark `cold`.
+export default (n) => n + 1;

@@ -1,0 +1,2 @@
+// The functions that faast.js bundles for its workers.
+exports.echo = async (value) => value;
