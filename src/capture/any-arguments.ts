@@ -2,9 +2,12 @@
  * Arguments that fit any parameter list: taken apart as objects or arrays, or called, they give more of their like,
  * so that no default expression runs and nothing throws.
  */
-export function anyArguments(): unknown[] {
-  return new Array<unknown>(PARAMETERS).fill(anything());
+export function anyArguments(): readonly unknown[] {
+  made ??= new Array<unknown>(PARAMETERS).fill(anything());
+  return made;
 }
+
+let made: readonly unknown[] | undefined;
 
 const PARAMETERS = 64;
 const REST_ELEMENTS = 1_000;

@@ -22,8 +22,8 @@ export function classMembers(node: SyntaxNode): SyntaxNode[] {
 export function classChain(prototype: object | null): object[] {
   const chain: object[] = [];
   for (let owner = prototype; owner; owner = Object.getPrototypeOf(owner) as object | null) {
-    const constructor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
-    if (typeof constructor === "function" && /^class\b/.test(textOf(constructor))) chain.unshift(constructor);
+    const ctor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
+    if (typeof ctor === "function" && /^class\b/.test(textOf(ctor))) chain.unshift(ctor);
   }
   return chain;
 }
@@ -36,11 +36,11 @@ export function textOf(fn: object): string {
 export function readPrivates(
   instance: object,
   inspector: Inspector,
-): { readonly constructor: object; readonly names: string[]; readonly values: unknown[] }[] | undefined {
-  const classes = classChain(Object.getPrototypeOf(instance) as object | null).map((constructor) => {
-    const text = textOf(constructor);
+): { readonly ctor: object; readonly names: string[]; readonly values: unknown[] }[] | undefined {
+  const classes = classChain(Object.getPrototypeOf(instance) as object | null).map((ctor) => {
+    const text = textOf(ctor);
     const names = text.includes("#") ? privateNames(parseFunction(text)) : { any: false, fields: [] };
-    return { constructor, ...names };
+    return { ctor, ...names };
   });
   if (!classes.some(({ any }) => any)) return undefined;
   // Fields of base classes come first; methods stand among them.
@@ -51,7 +51,7 @@ export function readPrivates(
   };
   return classes
     .filter(({ any }) => any)
-    .map(({ constructor, fields }) => {
-      return { constructor, names: fields, values: fields.map(take) };
+    .map(({ ctor, fields }) => {
+      return { ctor, names: fields, values: fields.map(take) };
     });
 }

@@ -7,9 +7,9 @@ import { boundNames, isFunctionNode, lexicalNames, type SyntaxNode } from "./syn
  * True if nothing that the functions captured can change while they run: then one linked function serves all
  * tasks. Assigned variables, ordinary objects, classes, and functions that are more than called can change.
  */
-export function isClosed(capture: FunctionWriter, root: Ref): boolean {
+export function isClosed(capture: FunctionWriter, root: Ref, plainShared: boolean): boolean {
   const { nodes } = capture.writer;
-  if (!nodes.every((node) => isUnchanging(node))) return false;
+  if (!nodes.every((node) => (node[0] === "plain" ? plainShared : isUnchanging(node)))) return false;
   if (typeof root !== "number" || nodes[root]![0] === "object") return false;
   return capture.units.every((unit) => {
     const { facts } = unit.parsed;

@@ -26,7 +26,7 @@ interface Edit {
  *
  *     ($kinglet) => {
  *     (function () { "use strict"; … {
- *       let counter; $kinglet.variables(() => { counter = $kinglet.slot(0) });
+ *       let counter; $kinglet.variables(() => { counter = $kinglet.slot(0) }, …);
  *       $kinglet.function(0, () => { return (() => ++counter) });
  *     } })();
  *     }
@@ -94,11 +94,12 @@ class Emitter {
 
   #scope(node: ScopeNode): void {
     const names = [...node.variables.keys()];
-    const assignments = names.map((name) => `${name}=${RUNTIME}.slot(${this.#slot(node, name)});`).join("");
+    // One by one: what the first of them needs may be the next.
+    const assignments = names.map((name) => `()=>{${name}=${RUNTIME}.slot(${this.#slot(node, name)})}`).join(",");
     this.#output.write(
-      names.length > 0 ? `{let ${names.join(",")};${RUNTIME}.variables(()=>{${assignments}});\n` : "{\n",
+      names.length > 0 ? `{let ${names.join(",")};${RUNTIME}.variables(${assignments});\n` : "{\n",
     );
-    for (const unit of node.units) this.#unit(unit, node);
+    for (const unit of node.units) this.#unit(unit);
     for (const child of node.children) this.#scope(child);
     this.#output.write("}\n");
   }
@@ -114,16 +115,10 @@ class Emitter {
     return slot;
   }
 
-  #unit(unit: CodeUnit, scope: ScopeNode): void {
+  #unit(unit: CodeUnit): void {
     const { thisSlot, argumentsSlot, homeSlot } = unit.parts;
     const output = this.#output;
     output.write(`${RUNTIME}.function(${unit.id},()=>{${unit.isStrict ? '"use strict";' : ""}`);
-    // A recipe runs while values are still being linked: its variables must be there first.
-    if (!unit.fn) {
-      for (const [name, binding] of unit.bindings) {
-        if (binding.kind === "variable") output.write(`${name}=${RUNTIME}.slot(${this.#slot(scope, name)});`);
-      }
-    }
     const isWrapped = thisSlot !== undefined || argumentsSlot !== undefined;
     output.write(isWrapped ? "return (function(){return " : "return ");
     const isMember = unit.parsed.kind !== "expression";
@@ -229,10 +224,10 @@ function fieldEdit(unit: CodeUnit, member: SyntaxNode, replace: Replace): void {
 
 /** A way in for private fields, and a way around the constructor. */
 function privateEdits({ parsed }: CodeUnit, members: readonly SyntaxNode[], replace: Replace): void {
-  const constructor = members.find((member) => member["kind"] === "constructor");
-  if (constructor) {
-    const begin = constructor["value"].body.start + 1;
-    const leave = parsed.node["superClass"] ? "{super();return}" : "return;";
+  const ctor = members.find((member) => member["kind"] === "constructor");
+  if (ctor) {
+    const begin = ctor["value"].body.start + 1;
+    const leave = parsed.node["superClass"] ? `{super(...${RUNTIME}.anyArguments);return}` : "return;";
     replace(begin, begin, `if(${RUNTIME}.rebuilding)${leave}`);
   }
   const assignments = privateNames(parsed).fields.map((name, index) => `o.#${name}=v[${index}];`);

@@ -61,7 +61,7 @@ export class FunctionWriter implements FunctionHook {
   readonly choices: CaptureChoices;
   readonly #options: FunctionWriterOptions;
   readonly #scriptsByValue = new Set<Script>();
-  readonly #privateClasses: { ref: Ref; constructor: object; step: CaptureStep }[] = [];
+  readonly #privateClasses: { ref: Ref; ctor: object; step: CaptureStep }[] = [];
   readonly #flaggedClasses = new Set<object>();
 
   constructor(
@@ -132,13 +132,13 @@ export class FunctionWriter implements FunctionHook {
   privateFields(instance: object, step: CaptureStep): readonly PrivateRecord[] | undefined {
     const byClass = readPrivates(instance, this.inspector);
     if (!byClass) return undefined;
-    for (const constructor of classChain(Object.getPrototypeOf(instance) as object | null)) {
-      this.writer.ref(constructor, { parent: step, text: ".constructor" });
-      this.#flaggedClasses.add(constructor);
+    for (const ctor of classChain(Object.getPrototypeOf(instance) as object | null)) {
+      this.writer.ref(ctor, { parent: step, text: ".constructor" });
+      this.#flaggedClasses.add(ctor);
     }
-    return byClass.map(({ constructor, names, values }) => {
-      const ref = this.writer.ref(constructor, { parent: step, text: ".constructor" });
-      this.#privateClasses.push({ ref, constructor, step });
+    return byClass.map(({ ctor, names, values }) => {
+      const ref = this.writer.ref(ctor, { parent: step, text: ".constructor" });
+      this.#privateClasses.push({ ref, ctor, step });
       return [
         ref,
         names,
@@ -222,16 +222,16 @@ export class FunctionWriter implements FunctionHook {
 
   /** Only a class sent by value can be given private fields from outside. */
   #checkPrivateClasses(): void {
-    for (const { ref, constructor, step } of this.#privateClasses) {
+    for (const { ref, ctor, step } of this.#privateClasses) {
       const kind = this.writer.nodes[ref as number]![0];
       if (kind === "function") continue;
-      const { location } = this.inspector.function(constructor);
+      const { location } = this.inspector.function(ctor);
       const script = location && this.scripts.get(location.scriptId);
-      if (script && !script.packageName && !this.choices.byValue.has(constructor) && kind === "import") {
-        this.choices.byValue.add(constructor);
+      if (script && !script.packageName && !this.choices.byValue.has(ctor) && kind === "import") {
+        this.choices.byValue.add(ctor);
         throw new TryAgain();
       }
-      const name = (constructor as { name: string }).name;
+      const name = (ctor as { name: string }).name;
       this.fail(step, {
         why: `it is a ${name}, which has #private fields${script?.packageName ? ` and comes from the package ${script.packageName}` : ""}`,
         remedy: 'Send its data instead, or give the class a [Symbol.for("kinglet.reduce")]() method.',
@@ -350,7 +350,7 @@ export class FunctionWriter implements FunctionHook {
     for (const [name] of freeVariables(unit)) {
       const depth = unit.scopes.findIndex((scope) => hasVariable(scope, name));
       if (depth < 0) continue; // a global, or nothing at all
-      const { isModuleLevel } = places[depth]!;
+      const { isModuleLevel, place } = places[depth]!;
       let value: unknown;
       try {
         value = unit.scopes[depth]!.variables[name];
@@ -361,24 +361,26 @@ export class FunctionWriter implements FunctionHook {
         });
       }
       const at = variableStep(step, name, isModuleLevel ? { script: unit.script, name, value } : undefined);
-      const binding = this.bind(unit, name, value, depth, at, isModuleLevel);
+      const binding = this.bind(unit, name, value, depth, at, isModuleLevel ? place : undefined);
       if (name === "arguments") unit.parts.argumentsSlot = this.slot((binding as { ref: Ref }).ref);
       else unit.bindings.set(name, binding);
     }
   }
 
-  /** How the variable `name` with that value is provided. */
+  /** How the variable `name` with that value is provided; `modulePlace` is that of the module-level scope it is in. */
   bind(
     unit: CodeUnit,
     name: string,
     value: unknown,
     depth: number,
     step: CaptureStep,
-    isModuleLevel: boolean,
+    modulePlace: number | undefined,
   ): Binding {
     const { script } = unit;
+    const isModuleLevel = modulePlace !== undefined;
     const variable = isModuleLevel ? script.syntax.imports.get(name) : undefined;
-    const imported = variable && this.#importedBinding(variable, script, value, depth, step);
+    const isThatOne = variable && (variable.place === modulePlace || (modulePlace === -1 && variable.kind === "require"));
+    const imported = isThatOne && this.#importedBinding(variable, script, value, depth, step);
     if (imported) return imported;
     if (isModuleLevel && this.choices.recipes.has(`${script.id}#${name}`)) {
       const ref = planRecipe(this, unit, name, step);

@@ -52,11 +52,13 @@ export function captureFunction(fn: AnyFunction, options: CaptureOptions = {}): 
   const userFiles = options.userFiles ?? "reference";
   const known = constant[userFiles].get(fn);
   if (known && !hasOwnProperties(fn)) return known;
-  const { graph, capture } = writeGraph(fn, "fn", { userFiles }, (written, root) => ({
-    closed: isClosed(written, root),
-    plainShared: !written.units.some((unit) => !unit.isStrict && unit.parsed.facts.writesProperties),
-    name: fn.name,
-  }));
+  const { graph, capture } = writeGraph(fn, "fn", { userFiles }, (written, root) => {
+    // Sloppy code would not notice that its writes to frozen data do nothing.
+    const plainShared = written.units.every(
+      (unit) => unit.isStrict || !unit.parsed.facts.writesProperties,
+    );
+    return { closed: isClosed(written, root, plainShared), plainShared, name: fn.name };
+  });
   const unit = capture.units.find((candidate) => candidate.fn === fn);
   const location = unit?.label.split("  ")[1] ?? graph.table.imports[0]?.specifier ?? "";
   const captured = describe(packGraph(graph), fn.name, location, capture.warnings);

@@ -37,8 +37,8 @@ export class TaskLane implements GraphLane, LinkScope {
     return this.#classes.get(key);
   }
 
-  remember(key: string, constructor: object): void {
-    this.#classes.set(key, constructor);
+  remember(key: string, ctor: object): void {
+    this.#classes.set(key, ctor);
   }
 }
 

@@ -22,7 +22,7 @@ export interface LinkScope {
   /** The class of that key, if this task or process has it. */
   classOf(key: string): object | undefined;
   /** A class was made from its code. */
-  remember(key: string, constructor: object): void;
+  remember(key: string, ctor: object): void;
   /** An attached graph's class, linked once for each scope. */
   readonly attached: Map<CompiledGraph, unknown>;
   /** Imports lead to what this process has, not to what loading them again would give. */
@@ -33,11 +33,13 @@ export interface LinkScope {
 export interface LinkRuntime {
   /** Instances are being rebuilt: constructors and field initialisers do nothing. */
   rebuilding: boolean;
+  /** Arguments that constructors can take apart without running anything. */
+  readonly anyArguments: readonly unknown[];
   slot(number: number): unknown;
   settled(number: number): unknown;
-  variables(assign: () => void): void;
+  variables(...assignments: (() => void)[]): void;
   function(number: number, create: () => unknown): void;
-  privates(constructor: object, set: SetPrivates): void;
+  privates(ctor: object, set: SetPrivates): void;
   method(holder: object): unknown;
   module(number: number): unknown;
   meta(url: string): object;
@@ -53,6 +55,7 @@ export function linkGraph(compiled: CompiledGraph, scope: LinkScope): unknown {
 
 class Link implements FunctionLinker, LinkRuntime {
   rebuilding = false;
+  readonly anyArguments: readonly unknown[] = anyArguments();
   readonly #compiled: CompiledGraph;
   readonly #scope: LinkScope;
   readonly #reader: GraphReader;
@@ -96,7 +99,7 @@ class Link implements FunctionLinker, LinkRuntime {
         return this.#attached(node[1]);
       case "again": {
         const make = this.#creators[node[1]]!() as () => unknown;
-        this.#reader.settle();
+        this.beforeUserCode();
         return make();
       }
       case "require": {
@@ -114,29 +117,30 @@ class Link implements FunctionLinker, LinkRuntime {
     }
   }
 
-  makeInstance(constructor: object, prototype: object): object {
-    // Classes of this graph step aside when told to; one that they extend from elsewhere must not run at all.
-    const outer = this.#outermostOwn(constructor);
-    const parent = outer && (Object.getPrototypeOf(outer) as object);
-    const isForeign = outer && typeof parent === "function" && !isNative(parent);
-    if (isForeign) Object.setPrototypeOf(outer, bareParent(parent));
+  makeInstance(ctor: object, prototype: object): object {
+    // Classes of this graph step aside when told to; one that they extend from elsewhere must not run at all,
+    // and a native one not see the arguments.
+    const outer = this.#outermostOwn(ctor);
+    const parent = outer && (Object.getPrototypeOf(outer) as object | null);
+    const hasParent = outer && parent !== Function.prototype;
+    if (hasParent) Object.setPrototypeOf(outer, bareParent(parent!));
     this.rebuilding = true;
     try {
       return Reflect.construct(
-        constructor as new () => object,
-        anyArguments(),
+        ctor as new () => object,
+        this.anyArguments as unknown[],
         prototype.constructor as new () => object,
       ) as object;
     } finally {
       this.rebuilding = false;
-      if (isForeign) Object.setPrototypeOf(outer, parent);
+      if (hasParent) Object.setPrototypeOf(outer, parent!);
     }
   }
 
-  setPrivates(constructor: object, instance: object, values: readonly unknown[]): void {
-    const set = this.#setPrivates.get(constructor);
+  setPrivates(ctor: object, instance: object, values: readonly unknown[]): void {
+    const set = this.#setPrivates.get(ctor);
     if (!set) {
-      const name = (constructor as { name: string }).name;
+      const name = (ctor as { name: string }).name;
       throw new UnserializableError(
         `an instance of ${name} can't be restored: its class keeps #private fields to itself`,
         {
@@ -157,16 +161,16 @@ class Link implements FunctionLinker, LinkRuntime {
     return this.#reader.getSettled(this.#compiled.graph.table.code!.slots[number]!);
   }
 
-  variables(assign: () => void): void {
-    this.#assignments.push(assign);
+  variables(...assignments: (() => void)[]): void {
+    this.#assignments.push(...assignments);
   }
 
   function(number: number, create: () => unknown): void {
     this.#creators[number] = create;
   }
 
-  privates(constructor: object, set: SetPrivates): void {
-    this.#setPrivates.set(constructor, set);
+  privates(ctor: object, set: SetPrivates): void {
+    this.#setPrivates.set(ctor, set);
   }
 
   method(holder: object): unknown {
@@ -250,9 +254,9 @@ class Link implements FunctionLinker, LinkRuntime {
   }
 
   /** The class nearest to the root of the chain that steps aside when instances are rebuilt. */
-  #outermostOwn(constructor: object): object | undefined {
+  #outermostOwn(ctor: object): object | undefined {
     let found: object | undefined;
-    for (let at: unknown = constructor; typeof at === "function"; at = Object.getPrototypeOf(at)) {
+    for (let at: unknown = ctor; typeof at === "function"; at = Object.getPrototypeOf(at)) {
       if (this.#setPrivates.has(at)) found = at;
     }
     return found;

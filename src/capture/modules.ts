@@ -11,7 +11,11 @@ export interface ImportedVariable {
   readonly attributes?: Record<string, string>;
   /** `source` or `defer` imports. */
   readonly phase?: string;
+  /** Offset of what declares it: the program, or a function around a whole module. */
+  readonly place: number;
 }
+
+type Found = Omit<ImportedVariable, "place">;
 
 /** A script that V8 runs, parsed. */
 export interface ModuleSyntax {
@@ -34,7 +38,7 @@ export function parseModule(source: string, path: string): ModuleSyntax {
       parsedAs === "module" &&
       (statements.some((node) => /^(Import|Export)/.test(node.type)) || /\.m[jt]s$/.test(path));
     const imports = new Map<string, ImportedVariable>();
-    collectImports(statements, imports);
+    collectImports(statements, imports, tree.start);
     return {
       tree,
       isModule,
@@ -108,12 +112,14 @@ export function findFunction(
   return found;
 }
 
-/** Statements of a function that wraps a whole module: CommonJS', vitest's, tsx's. */
-export function wrappedStatements(expression: SyntaxNode): SyntaxNode[] | undefined {
-  const call = expression.type === "CallExpression" && expression["arguments"].length === 0;
-  const inner: SyntaxNode = call ? expression["callee"] : expression;
+/** A function that wraps a whole module and runs once: vitest's, tsx's, a bundler's. */
+export function wrapperFunction(statement: SyntaxNode): SyntaxNode | undefined {
+  if (statement.type !== "ExpressionStatement") return undefined;
+  const expression: SyntaxNode = statement["expression"];
+  const isCall = expression.type === "CallExpression" && expression["arguments"].length === 0;
+  const inner: SyntaxNode = isCall ? expression["callee"] : expression;
   if (inner.type !== "ArrowFunctionExpression" && inner.type !== "FunctionExpression") return undefined;
-  return inner["body"].type === "BlockStatement" ? inner["body"].body : undefined;
+  return inner["body"].type === "BlockStatement" ? inner : undefined;
 }
 
 /** The initialiser of a module-level variable. */
@@ -129,8 +135,7 @@ export function initialiserOf(tree: SyntaxNode, name: string): SyntaxNode | unde
             found = declarator.init;
         }
       } else if (statement.type === "BlockStatement") look(statement["body"]);
-      else if (statement.type === "ExpressionStatement")
-        look(wrappedStatements(statement["expression"]) ?? []);
+      else look(wrapperFunction(statement)?.["body"].body ?? []);
     }
   };
   look(tree["body"]);
@@ -160,18 +165,25 @@ export function localExports(tree: SyntaxNode): Map<string, string> {
   return exports;
 }
 
-function collectImports(statements: readonly SyntaxNode[], imports: Map<string, ImportedVariable>): void {
+function collectImports(
+  statements: readonly SyntaxNode[],
+  imports: Map<string, ImportedVariable>,
+  place: number,
+): void {
+  const add = (name: string, found: Found) => imports.set(name, { ...found, place });
   for (const statement of statements) {
-    if (statement.type === "ImportDeclaration") collectImport(statement, imports);
+    if (statement.type === "ImportDeclaration") collectImport(statement, add);
     else if (statement.type === "VariableDeclaration") {
-      for (const declarator of statement["declarations"]) collectRequire(declarator, imports);
-    } else if (statement.type === "BlockStatement") collectImports(statement["body"], imports);
-    else if (statement.type === "ExpressionStatement")
-      collectImports(wrappedStatements(statement["expression"]) ?? [], imports);
+      for (const declarator of statement["declarations"]) collectRequire(declarator, add);
+    } else if (statement.type === "BlockStatement") collectImports(statement["body"], imports, place);
+    else {
+      const wrapper = wrapperFunction(statement);
+      if (wrapper) collectImports(wrapper["body"].body, imports, wrapper.start);
+    }
   }
 }
 
-function collectImport(statement: SyntaxNode, imports: Map<string, ImportedVariable>): void {
+function collectImport(statement: SyntaxNode, add: (name: string, found: Found) => void): void {
   const attributes: Record<string, string> = {};
   for (const attribute of statement["attributes"] ?? [])
     attributes[keyName(attribute.key)] = attribute.value.value;
@@ -182,7 +194,7 @@ function collectImport(statement: SyntaxNode, imports: Map<string, ImportedVaria
         : specifier.type === "ImportDefaultSpecifier"
           ? ["default"]
           : [];
-    imports.set(specifier.local.name, {
+    add(specifier.local.name, {
       specifier: statement["source"].value,
       path,
       kind: "import",
@@ -192,15 +204,15 @@ function collectImport(statement: SyntaxNode, imports: Map<string, ImportedVaria
   }
 }
 
-function collectRequire(declarator: SyntaxNode, imports: Map<string, ImportedVariable>): void {
+function collectRequire(declarator: SyntaxNode, add: (name: string, found: Found) => void): void {
   const made = importingExpression(declarator["init"], []);
   if (!made) return;
   const target: SyntaxNode = declarator["id"];
-  if (target.type === "Identifier") imports.set(target["name"], made);
+  if (target.type === "Identifier") add(target["name"], made);
   else if (target.type === "ObjectPattern" && !made.interop) {
     for (const item of target["properties"]) {
       if (item.type !== "Property" || item.computed || item.value.type !== "Identifier") continue;
-      imports.set(item.value.name, { ...made, path: [...made.path, keyName(item.key)] });
+      add(item.value.name, { ...made, path: [...made.path, keyName(item.key)] });
     }
   }
 }
@@ -212,7 +224,7 @@ const INTEROP_HELPERS =
 function importingExpression(
   given: SyntaxNode | null,
   path: readonly string[],
-): ImportedVariable | undefined {
+): Found | undefined {
   const node: SyntaxNode | null = given?.type === "ChainExpression" ? given["expression"] : given;
   if (!node) return undefined;
   if (node.type === "MemberExpression") {
@@ -235,7 +247,7 @@ function importingExpression(
   return inner && { ...inner, interop: String(helper) };
 }
 
-function awaitedImport(node: SyntaxNode, path: readonly string[]): ImportedVariable | undefined {
+function awaitedImport(node: SyntaxNode, path: readonly string[]): Found | undefined {
   if (node.type === "ImportExpression") {
     const specifier = literalText(node["source"]);
     return specifier === undefined ? undefined : { specifier, path, kind: "import" };

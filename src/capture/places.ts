@@ -1,5 +1,5 @@
 import type { CodeUnit } from "./code-unit.ts";
-import type { FoundNode } from "./modules.ts";
+import { type FoundNode, wrapperFunction } from "./modules.ts";
 import {
   boundNames,
   hoistedNames,
@@ -13,8 +13,12 @@ import {
 export interface ScopePlace {
   /** Offset of the function, block… that makes it; -1 if several could. */
   readonly place: number;
-  /** The module's own scope, or the one that a loader's wrapper function makes of it. */
+  /** Imports are declared in it: the module's own scope, or that of a function which wraps the whole module. */
   readonly isModuleLevel: boolean;
+  /** The program itself, of which there is one. */
+  readonly isRoot: boolean;
+  /** Its code runs once, so that there is one of it. */
+  readonly isSingle: boolean;
 }
 
 /** The places of a function's scopes, in their order. */
@@ -23,52 +27,45 @@ export function scopePlaces({
   found,
   script,
 }: Pick<CodeUnit, "scopes" | "found" | "script">): ScopePlace[] {
+  const program = script.syntax.tree.start;
   const places = found ? declaringPlaces(found) : [];
   return scopes.map(({ kind, variables }, depth) => {
-    if (kind === "Module" || kind === "Script") return { place: 0, isModuleLevel: true };
+    if (kind === "Module" || kind === "Script") {
+      return { place: program, isModuleLevel: true, isRoot: true, isSingle: true };
+    }
     const names = Object.keys(variables);
     const candidates = places.filter((place) => names.every((name) => place.names.has(name)));
-    const isOutermost = depth === scopes.length - 1;
     const only = candidates.length === 1 ? candidates[0] : undefined;
-    const isModuleLevel =
-      isOutermost && !script.syntax.isModule && (found ? Boolean(only?.isModuleLevel) : kind === "Closure");
-    return { place: only?.start ?? -1, isModuleLevel };
+    // Where the source could not be read, the outermost scope is taken for a CommonJS module's.
+    const isGuessed = !found && !script.syntax.isModule && depth === scopes.length - 1;
+    const isModuleLevel = isGuessed || (only?.isModuleLevel ?? false);
+    const isRoot = isModuleLevel && (isGuessed || only?.place === program);
+    return { place: only?.place ?? -1, isModuleLevel, isRoot, isSingle: isModuleLevel };
   });
 }
 
 interface DeclaringPlace {
-  readonly start: number;
+  readonly place: number;
   readonly names: ReadonlySet<string>;
   readonly isModuleLevel: boolean;
 }
 
 /** The places around a function that can have a scope, with the names declared in each. */
-function declaringPlaces({ parents, node }: FoundNode): DeclaringPlace[] {
+function declaringPlaces({ parents }: FoundNode): DeclaringPlace[] {
+  const program = parents[0];
+  const wrapper = parents[1] && wrapperFunction(parents[1]);
   const places: DeclaringPlace[] = [];
-  let depthOfFunctions = 0;
-  for (const parent of [...parents, node]) {
+  for (const parent of parents) {
     const names = declaredNames(parent);
-    const isFunction = isFunctionNode(parent);
-    // A module of CommonJS or vite stands in a function of its loader.
-    const isModuleLevel =
-      parent.type === "Program" || (isFunction && depthOfFunctions === 0 && isLoaderWrapper(parents, parent));
-    if (isFunction) depthOfFunctions++;
-    if (isModuleLevel) for (const name of LOADER_NAMES) names.add(name);
-    if (names.size > 0 && parent !== node) places.push({ start: parent.start, names, isModuleLevel });
+    if (parent === program) for (const name of LOADER_NAMES) names.add(name);
+    if (names.size === 0) continue;
+    places.push({ place: parent.start, names, isModuleLevel: parent === program || parent === wrapper });
   }
   return places;
 }
 
+/** Parameters of the function that Node wraps a CommonJS module in. */
 const LOADER_NAMES = ["require", "module", "exports", "__filename", "__dirname", "this"];
-
-/** The only statement of the program, taking vite's or a bundler's arguments. */
-function isLoaderWrapper(parents: readonly SyntaxNode[], node: SyntaxNode): boolean {
-  const program = parents[0];
-  if (program?.type !== "Program" || node["params"].length === 0) return false;
-  const names = new Set<string>();
-  for (const parameter of node["params"]) boundNames(parameter, names);
-  return [...names].some((name) => name.startsWith("__vite_ssr_") || name === "require");
-}
 
 function declaredNames(node: SyntaxNode): Set<string> {
   const names = new Set<string>();

@@ -75,7 +75,7 @@ function enterable(unit: CodeUnit): object | undefined {
 function entering(fn: object, unit: CodeUnit): () => unknown {
   const isGenerator = Boolean(unit.parsed.node["generator"] ?? unit.parsed.node["value"]?.generator);
   return () => {
-    const result: unknown = Reflect.apply(fn as () => unknown, undefined, anyArguments());
+    const result: unknown = Reflect.apply(fn as () => unknown, undefined, anyArguments() as unknown[]);
     return isGenerator ? (result as Iterator<unknown>).next() : result;
   };
 }

@@ -3,6 +3,7 @@ import { pathSteps } from "../codec/graph/path.ts";
 import { parseFunction } from "./analyze.ts";
 import { type CodeUnit, MODULE_DEPTH } from "./code-unit.ts";
 import { type FunctionWriter, hasVariable } from "./function-writer.ts";
+import type { Scope } from "./inspector.ts";
 import { initialiserOf } from "./modules.ts";
 import { scopePlaces } from "./places.ts";
 import type { Script } from "./scripts.ts";
@@ -59,12 +60,17 @@ function recipeUnit(
     found: user.found,
     start: start - text.indexOf("(", 1),
     label: recipeLabel(name, user.script),
-    scopes: user.scopes,
+    scopes: moduleLevelScopes(user),
     bindings: new Map(),
     isStrict: user.isStrict,
     isDeclaration: false,
     parts: { computedKeys: [], staticPrivates: new Map(), setsPrivates: false },
   };
+}
+
+function moduleLevelScopes(user: CodeUnit): readonly Scope[] {
+  const places = scopePlaces(user);
+  return user.scopes.filter((_scope, depth) => places[depth]!.isModuleLevel);
 }
 
 function recipeLabel(name: string, script: Script): string {
@@ -73,22 +79,17 @@ function recipeLabel(name: string, script: Script): string {
 
 /** A variable that the initialiser needs: one that V8 kept, or else one to be made again as well. */
 function bindNeed(capture: FunctionWriter, unit: CodeUnit, name: string, step: CaptureStep): void {
-  const places = scopePlaces(unit);
-  const depth = unit.scopes.findIndex(
-    (scope, index) => places[index]!.isModuleLevel && hasVariable(scope, name),
-  );
-  const isKnown =
-    unit.script.syntax.imports.has(name) || initialiserOf(unit.script.syntax.tree, name) !== undefined;
-  if (depth < 0 && !isKnown) return; // a global
+  const { imports, tree } = unit.script.syntax;
+  const depth = unit.scopes.findIndex((scope) => hasVariable(scope, name));
+  const imported = imports.get(name);
+  if (depth < 0 && !imported && !initialiserOf(tree, name)) return; // a global
   const value = depth < 0 ? undefined : unit.scopes[depth]!.variables[name];
   const at = variableStep(step, name, { script: unit.script, name, value });
-  if (depth >= 0 || unit.script.syntax.imports.has(name)) {
-    unit.bindings.set(name, capture.bind(unit, name, value, MODULE_DEPTH, at, true));
+  if (depth >= 0 || imported) {
+    const place = depth >= 0 ? scopePlaces(unit)[depth]!.place : imported!.place;
+    unit.bindings.set(name, capture.bind(unit, name, value, depth < 0 ? MODULE_DEPTH : depth, at, place));
   } else {
-    unit.bindings.set(name, {
-      kind: "variable",
-      depth: MODULE_DEPTH,
-      ref: planRecipe(capture, unit, name, step),
-    });
+    const ref = planRecipe(capture, unit, name, step);
+    unit.bindings.set(name, { kind: "variable", depth: MODULE_DEPTH, ref });
   }
 }

@@ -45,6 +45,7 @@ interface ScopeStep {
   readonly depth: number;
   readonly scope: Scope;
   readonly place: number;
+  readonly isSingle: boolean;
 }
 
 interface Member {
@@ -114,6 +115,7 @@ function read(scope: Scope, name: string): unknown {
 
 /** Equal scopes whose variables nobody assigns may be one; others are told apart by a probe. */
 function splitByIdentity(group: readonly Member[], capture: FunctionWriter): Member[][] {
+  if (group.every(({ path, next }) => path[next]!.isSingle)) return [[...group]];
   const functions = group.filter((member) => member.unit.fn);
   const variable = functions.length > 1 ? assignedIn(group) : undefined;
   if (variable === undefined) return [[...group]];
@@ -147,11 +149,10 @@ function assignedIn(group: readonly Member[]): string | undefined {
   return undefined;
 }
 
-/** The scopes of a function below module level, outermost first. */
+/** The scopes of a function below the program's own, outermost first. */
 function scopePath(unit: CodeUnit): ScopeStep[] {
-  if (!unit.fn) return [];
   return scopePlaces(unit)
-    .map(({ place, isModuleLevel }, depth) => ({ depth, scope: unit.scopes[depth]!, place, isModuleLevel }))
-    .filter(({ isModuleLevel }) => !isModuleLevel)
+    .map((place, depth) => ({ ...place, depth, scope: unit.scopes[depth]! }))
+    .filter(({ isRoot }) => !isRoot)
     .reverse();
 }

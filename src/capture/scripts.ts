@@ -95,7 +95,7 @@ export class Script {
   /** True if code at that node is strict, by the script or by what is around it. */
   isStrictAt(found: FoundNode | undefined): boolean {
     if (this.syntax.isStrict) return true;
-    return (found?.parents ?? []).some((parent) => {
+    return [...(found?.parents ?? []), ...(found ? [found.node] : [])].some((parent) => {
       if (isClassNode(parent)) return true;
       return isFunctionNode(parent) && parent["body"].body?.[0]?.directive === "use strict";
     });

@@ -46,9 +46,9 @@ function nativeName(value: object): string {
     owner;
     owner = Object.getPrototypeOf(owner) as object | null
   ) {
-    const constructor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
-    if (typeof constructor !== "function") continue;
-    const name: unknown = Object.getOwnPropertyDescriptor(constructor, "name")?.value;
+    const ctor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
+    if (typeof ctor !== "function") continue;
+    const name: unknown = Object.getOwnPropertyDescriptor(ctor, "name")?.value;
     if (typeof name === "string" && NATIVE_ERRORS[name]?.prototype === owner) return name;
   }
   return "Error";
@@ -62,12 +62,12 @@ export function makeError(base: Base & readonly ["error" | "domException", ...un
     return error;
   }
   const name = base[1];
-  const constructor = NATIVE_ERRORS[name] ?? Error;
+  const ctor = NATIVE_ERRORS[name] ?? Error;
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
     const error =
-      name === "AggregateError" ? new AggregateError([]) : new (constructor as ErrorConstructor)();
+      name === "AggregateError" ? new AggregateError([]) : new (ctor as ErrorConstructor)();
     for (const key of Reflect.ownKeys(error)) if (key !== "stack") Reflect.deleteProperty(error, key);
     setStack(error, base[2]);
     return error;

@@ -12,6 +12,9 @@ export const BIG_BYTES = 64 * 1024;
 /** Sharing within the data is looked for by remembering one object in so many. */
 const SAMPLE_EVERY = 64;
 
+/** Levels of nesting that v8 is trusted with. */
+const DEEPEST = 500;
+
 const {
   getOwnPropertyDescriptor,
   getOwnPropertyNames,
@@ -47,33 +50,39 @@ export function sizeUp(root: object, seen: Set<object>): PlainSize {
 }
 
 /**
- * True if all of `root` is plain and none of it is in `elsewhere` (what the graph has as nodes already): only then
- * may it become a blob, for whoever else refers to one of its objects would get a copy.
+ * True if all of `root` is plain, so that it may become part of a blob. `refuses` is asked for each object; it can
+ * note those that others refer to, or stop at one that must not be copied.
  */
-export function isPlainThroughout(root: object, elsewhere: { has(value: object): boolean }): boolean {
-  return walkPlain(root, elsewhere, undefined) ?? walkPlain(root, elsewhere, new Set())!;
+export function isPlainThroughout(root: object, refuses: (value: object) => boolean): boolean {
+  return walkPlain(root, refuses, undefined) ?? walkPlain(root, refuses, new Set())!;
 }
 
 /** Without `visited`, undefined as soon as an object turns up twice: cyclic data needs the full bookkeeping. */
 function walkPlain(
   root: object,
-  elsewhere: { has(value: object): boolean },
+  refuses: (value: object) => boolean,
   visited: Set<object> | undefined,
 ): boolean | undefined {
-  const stack: object[] = [root];
   const sampled = new Set<object>();
-  for (let count = 1; stack.length > 0; count++) {
-    const value = stack.pop()!;
-    if (elsewhere.has(value)) return false;
-    if (visited) {
-      if (visited.has(value)) continue;
-      visited.add(value);
-    } else {
-      // Objects never put in a Set are told apart quickly, hence samples: a cycle soon meets one of them.
-      if (sampled.has(value)) return undefined;
-      if (count % SAMPLE_EVERY === 0) sampled.add(value);
+  let count = 0;
+  let level: object[] = [root];
+  // v8 recurses into values: deep ones would overflow its stack.
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST) return false;
+    const next: object[] = [];
+    for (const value of level) {
+      if (refuses(value)) return false;
+      if (visited) {
+        if (visited.has(value)) continue;
+        visited.add(value);
+      } else {
+        // Objects never put in a Set are told apart quickly, hence samples: a cycle soon meets one of them.
+        if (sampled.has(value)) return undefined;
+        if (++count % SAMPLE_EVERY === 0) sampled.add(value);
+      }
+      if (plainChildren(value, next) < 0) return false;
     }
-    if (plainChildren(value, stack) < 0) return false;
+    level = next;
   }
   return true;
 }

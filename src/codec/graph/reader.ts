@@ -20,10 +20,12 @@ export type FunctionNode = Extract<
 export interface FunctionLinker {
   /** The value of the node. May call back `get`; for functions `later` fills in what may be cyclic. */
   make(node: FunctionNode, id: number, reader: GraphReader): unknown;
+  /** Called before code of the user's runs while a graph is still being linked. */
+  beforeUserCode(reader: GraphReader): void;
   /** An instance of a class with `#private` fields, without running its constructor. */
-  makeInstance(constructor: object, prototype: object): object;
+  makeInstance(ctor: object, prototype: object): object;
   /** Sets the private fields of one class. */
-  setPrivates(constructor: object, instance: object, values: readonly unknown[], reader: GraphReader): void;
+  setPrivates(ctor: object, instance: object, values: readonly unknown[], reader: GraphReader): void;
 }
 
 /** Parts of a graph that may be decoded once and used by many links: see `GraphTable.plainShared`. */
@@ -36,6 +38,7 @@ export const noLinker: FunctionLinker = {
   make(node) {
     throw new Error(`a stored value holds a ${node[0]}, which can't be restored here`);
   },
+  beforeUserCode: (reader) => reader.settle(),
   makeInstance: (_constructor, prototype) => Object.create(prototype) as object,
   setPrivates() {},
 };
@@ -166,7 +169,7 @@ export class GraphReader {
       case "reduced": {
         const make = this.get(node[1]) as (...args: unknown[]) => unknown;
         const args = node[2].map((ref) => this.get(ref));
-        this.settle();
+        this.#linker.beforeUserCode(this);
         return make(...args);
       }
       case "registered":
@@ -205,9 +208,9 @@ export class GraphReader {
     const prototype = prototypeRef === -1 ? undefined : (this.get(prototypeRef) as object | null);
     let value: object;
     if (privates && prototype) {
-      const constructor = this.get(privates.at(-1)![0]) as object;
+      const ctor = this.get(privates.at(-1)![0]) as object;
       this.settle();
-      value = this.#linker.makeInstance(constructor, prototype);
+      value = this.#linker.makeInstance(ctor, prototype);
       if (!base) for (const key of Reflect.ownKeys(value)) Reflect.deleteProperty(value, key);
     } else if (base) {
       value = this.#makeBase(base);
@@ -217,9 +220,9 @@ export class GraphReader {
     this.later(() => {
       this.#fillBase(value, base);
       this.define(value, records);
-      for (const [constructor, , refs] of privates ?? []) {
+      for (const [ctor, , refs] of privates ?? []) {
         const values = refs.map((ref) => this.get(ref));
-        this.#linker.setPrivates(this.get(constructor) as object, value, values, this);
+        this.#linker.setPrivates(this.get(ctor) as object, value, values, this);
       }
       if (integrity) this.#freeze.push(() => INTEGRITY[integrity]!(value));
     });
@@ -287,10 +290,10 @@ export class GraphReader {
     const [, kind, ref, offset, length] = base;
     const memory = this.get(ref) as ArrayBuffer;
     if (kind === "Buffer") return Buffer.from(memory, offset, length);
-    const constructor = (globalThis as unknown as Record<string, ViewConstructor | undefined>)[kind];
-    if (!constructor)
+    const ctor = (globalThis as unknown as Record<string, ViewConstructor | undefined>)[kind];
+    if (!ctor)
       throw new Error(`${kind} is not in this Node (${process.version}); use the same Node as the driver`);
-    return new constructor(memory, offset, length);
+    return new ctor(memory, offset, length);
   }
 }
 

@@ -17,7 +17,7 @@ export interface ClassEncoding<T extends object> {
 
 interface RegisteredClass {
   readonly name: string;
-  readonly constructor: object;
+  readonly ctor: object;
   readonly prototype: object;
   readonly encoding: ClassEncoding<object> | undefined;
 }
@@ -34,18 +34,18 @@ const byConstructor = new Map<object, RegisteredClass>();
  */
 export function registerClass<T extends object>(
   name: string,
-  constructor: abstract new (...args: never[]) => T,
+  ctor: abstract new (...args: never[]) => T,
   encoding?: ClassEncoding<T>,
 ): void {
   const entry: RegisteredClass = {
     name,
-    constructor,
-    prototype: constructor.prototype as object,
+    ctor,
+    prototype: ctor.prototype as object,
     encoding: encoding as ClassEncoding<object> | undefined,
   };
   byName.set(name, entry);
   byPrototype.set(entry.prototype, entry);
-  byConstructor.set(constructor, entry);
+  byConstructor.set(ctor, entry);
 }
 
 /** The registered class with its own encoding that `instance` is made of, if any. */

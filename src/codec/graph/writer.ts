@@ -123,17 +123,17 @@ export class GraphWriter {
 
   /** The reference of a prototype: that of its class where it has one, else by value. */
   prototypeRef(prototype: object, step: PathStep): Ref {
-    const constructor: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+    const ctor: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
     if (
-      typeof constructor !== "function" ||
-      types.isProxy(constructor) ||
-      constructor.prototype !== prototype
+      typeof ctor !== "function" ||
+      types.isProxy(ctor) ||
+      ctor.prototype !== prototype
     ) {
       return this.ref(prototype, { parent: step, text: ".[[Prototype]]" });
     }
     const known = this.#ids.get(prototype);
     if (known !== undefined) return known;
-    const classRef = this.ref(constructor, { parent: step, text: ".constructor" });
+    const classRef = this.ref(ctor, { parent: step, text: ".constructor" });
     const id = this.add(["prototypeOf", classRef]);
     this.#ids.set(prototype, id);
     return id;
@@ -203,7 +203,7 @@ export class GraphWriter {
     }
     if (Array.isArray(value) && value.length >= VALUES_LENGTH && isValues(value))
       return ["values", value.slice()];
-    return this.#objectNode(value, Array.isArray(value) ? ["array", value.length] : null, -1, step);
+    return this.#objectNode(value, this.#base(value, step), -1, step);
   }
 
   #encodeKnown(value: object): GraphNode | undefined {
@@ -237,9 +237,9 @@ export class GraphWriter {
     if (types.isModuleNamespaceObject(value)) {
       this.hook.fail(step, { why: "it is a module namespace whose import statement could not be found" });
     }
-    const constructor: unknown = Object.getOwnPropertyDescriptor(value, "constructor")?.value;
-    if (typeof constructor === "function" && !types.isProxy(constructor) && constructor.prototype === value) {
-      return ["prototypeOf", this.ref(constructor, { parent: step, text: ".constructor" })];
+    const ctor: unknown = Object.getOwnPropertyDescriptor(value, "constructor")?.value;
+    if (typeof ctor === "function" && !types.isProxy(ctor) && ctor.prototype === value) {
+      return ["prototypeOf", this.ref(ctor, { parent: step, text: ".constructor" })];
     }
     const base = this.#base(value, step);
     if (!base) this.#refuseLiveObjects(value, prototype, step);
@@ -288,14 +288,14 @@ export class GraphWriter {
       owner = Object.getPrototypeOf(owner) as object | null
     ) {
       if (types.isProxy(owner)) return;
-      const constructor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
-      if (typeof constructor !== "function" || types.isProxy(constructor)) continue;
-      const name = constructorName(value) || constructor.name;
-      const path = builtinPath(constructor, (fn) => this.hook.isNodeFunction(fn));
+      const ctor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
+      if (typeof ctor !== "function" || types.isProxy(ctor)) continue;
+      const name = constructorName(value) || ctor.name;
+      const path = builtinPath(ctor, (fn) => this.hook.isNodeFunction(fn));
       if (path && !(path[0] === "global" && path[1] === "Object")) {
         this.hook.fail(step, liveProblem(name, path[0] === "module" ? String(path[1]) : undefined));
       }
-      if (isNative(constructor) || this.hook.isNodeFunction(constructor)) {
+      if (isNative(ctor) || this.hook.isNodeFunction(ctor)) {
         this.hook.fail(step, liveProblem(name, undefined));
       }
     }
@@ -319,31 +319,35 @@ export class GraphWriter {
     return this.properties(value, step, (key) => isBaseKey(base, key));
   }
 
-  /** Writes the big plain data as one blob; false if some of it turned out to need nodes, which are queued. */
+  /**
+   * Writes the big plain data as one blob; false if some of it turned out to need nodes, which are queued. What has
+   * a node already, because others refer to it too, becomes a root of the blob: there v8 keeps it one object.
+   */
   #writePlain(): boolean {
-    const elsewhere = {
-      has: (value: object) => {
-        const id = this.#ids.get(value);
-        return id !== undefined && !this.#bigPlain.has(id);
-      },
+    const roots = new Map<number, object>();
+    const refuses = (value: object): boolean => {
+      const id = this.#ids.get(value);
+      if (id === undefined) return false;
+      roots.set(id, value);
+      const node = this.nodes[id]!;
+      return node !== PENDING && node[0] !== "object" && node[0] !== "values";
     };
     for (const pending of this.#bigPlain.values()) {
-      if (isPlainThroughout(pending.value, elsewhere)) continue;
+      if (isPlainThroughout(pending.value, refuses)) continue;
       this.#bigPlain.delete(pending.id);
       this.#queue.push(pending);
       return false;
     }
-    const roots = [...this.#bigPlain.values()];
     try {
-      this.plainBody = this.body(serialize(roots.map((pending) => pending.value)));
+      this.plainBody = this.body(serialize([...roots.values()]));
     } catch {
       // A proxy somewhere within: it looks plain, but v8 refuses it.
+      this.#queue.push(...this.#bigPlain.values());
       this.#bigPlain.clear();
-      this.#queue.push(...roots);
       return false;
     }
-    roots.forEach((pending, index) => {
-      this.nodes[pending.id] = ["plain", index];
+    [...roots.keys()].forEach((id, index) => {
+      this.nodes[id] = ["plain", index];
     });
     this.#bigPlain.clear();
     return true;
@@ -375,9 +379,10 @@ function isValues(list: readonly unknown[]): boolean {
   return list.every(isInline) && Object.keys(list).length === list.length;
 }
 
-/** An ordinary object or array with nothing to hide: no class, no tag, not an iterator. */
+/** An ordinary object, array, Map or Set with nothing to hide: no class, no tag, not an iterator. */
 function isPlainShape(value: object): boolean {
   const prototype = typeof value === "function" ? undefined : (Object.getPrototypeOf(value) as object | null);
+  if (prototype === Map.prototype || prototype === Set.prototype) return types.isMap(value) || types.isSet(value);
   if (prototype !== Object.prototype && !(prototype === Array.prototype && Array.isArray(value)))
     return false;
   if (types.isArgumentsObject(value) || Object.hasOwn(value, "constructor") || REDUCE in value) return false;
@@ -398,11 +403,11 @@ function isNatural(prototype: object, natural: object | null): boolean {
   if (prototype === natural) return true;
   if (natural === null || types.isProxy(prototype)) return false;
   // The same builtin of another realm, a vm context's.
-  const constructor: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+  const ctor: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
   return (
-    typeof constructor === "function" &&
-    constructor.name === natural.constructor.name &&
-    isNative(constructor)
+    typeof ctor === "function" &&
+    ctor.name === natural.constructor.name &&
+    isNative(ctor)
   );
 }
 
@@ -414,8 +419,8 @@ function integrityOf(value: object): Integrity {
 
 function constructorName(value: object): string {
   for (let owner: object | null = value; owner; owner = Object.getPrototypeOf(owner) as object | null) {
-    const constructor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
-    if (typeof constructor === "function" && !types.isProxy(constructor)) return constructor.name;
+    const ctor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
+    if (typeof ctor === "function" && !types.isProxy(ctor)) return ctor.name;
   }
   return "";
 }
