@@ -1,5 +1,5 @@
 // Checks what would be published: packs the package, lints the tarball (publint, are-the-types-wrong), looks at its
-// files and its size, and imports it from a folder where it was unpacked.
+// files and its size, and runs it in a folder where it was unpacked.
 // Usage: node scripts/with-node.mjs scripts/check-package.mjs
 import { execFileSync } from "node:child_process";
 import {
@@ -39,7 +39,7 @@ try {
   lint(tarball);
   const unpacked = unpack(tarball, folder);
   checkFiles(tarball, unpacked);
-  checkImport(unpacked, folder);
+  checkRuns(unpacked, folder);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -106,20 +106,30 @@ function checkFiles(tarball, unpacked) {
 }
 
 /** As a user's own script does it; only the declared dependencies stand beside the package. */
-function checkImport(unpacked, into) {
+function checkRuns(unpacked, into) {
   const { dependencies, bin } = JSON.parse(readFileSync(path.join(unpacked, "package.json"), "utf8"));
   for (const name of Object.keys(dependencies ?? {})) linkPackage(name, path.dirname(unpacked));
-  const script = path.join(into, "user", "script.mjs");
-  writeFileSync(script, 'const k = await import("kinglet"); if (typeof k.openPool !== "function") throw k;');
+  const user = path.join(into, "user");
+  writeFileSync(path.join(user, "package.json"), '{ "type": "module" }');
+  writeFileSync(
+    path.join(user, "script.ts"),
+    `import { openPool } from "kinglet";
+     const pool = openPool({ concurrency: 1 });
+     const results: number[] = await pool.map((n: number) => n + 1, [1, 2]);
+     if (String(results) !== "2,3") throw new Error("wrong results: " + results);
+     await pool.close();`,
+  );
+  const kinglet = path.join(unpacked, bin.kinglet);
   const attempts = {
-    'import("kinglet") of the unpacked tarball': [script],
-    "kinglet --version of the unpacked tarball": [path.join(unpacked, bin.kinglet), "--version"],
+    "a script that imports the unpacked tarball": [path.join(user, "script.ts")],
+    "kinglet run of the unpacked tarball": [kinglet, "run", path.join(user, "script.ts")],
+    "kinglet doctor of the unpacked tarball": [kinglet, "doctor"],
   };
   for (const [what, args] of Object.entries(attempts)) {
     try {
-      execFileSync(process.execPath, args, { cwd: path.join(into, "user"), encoding: "utf8", stdio: "pipe" });
+      execFileSync(process.execPath, args, { cwd: user, encoding: "utf8", stdio: "pipe" });
     } catch (error) {
-      problems.push(`${what} fails:\n${error.stderr}`);
+      problems.push(`${what} fails:\n${error.stdout}${error.stderr}`);
     }
   }
 }

@@ -26,7 +26,7 @@ export async function cancel(
   options: StorageOption,
   clock: Clock = systemClock,
 ): Promise<number> {
-  const store = openStoreOf(id, options);
+  const store = await openStoreOf(id, options);
   const found = await findJobs(store, id, clock);
   const open = found.filter(({ job }) => !job.ended);
   if (open.length === 0) {

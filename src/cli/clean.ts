@@ -26,7 +26,7 @@ export async function clean(
 ): Promise<number> {
   checkSelection(ids, options);
   const minAgeMs = options.all ? 0 : parseDuration(options.olderThan ?? DEFAULT_AGE, "--older-than");
-  const store = openStoreIfAny(options);
+  const store = await openStoreIfAny(options);
   if (!store) {
     if (ids.length > 0) throw jobNotFound(ids[0]!, `there is no store at ${storageFolder(options)}`);
     say(`Nothing to clean: there is no store at ${storageFolder(options)}.`);

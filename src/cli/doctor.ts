@@ -11,11 +11,10 @@ import { formatCount, formatDuration, formatSize, harmless } from "../observe/te
 import type { PoolOptions } from "../options.ts";
 import { openPool } from "../pool.ts";
 import type { ObjectStore } from "../storage/contract.ts";
-import { openDiskStore } from "../storage/disk.ts";
 import { version } from "../version.ts";
 import { EXIT } from "./exit-codes.ts";
 import { print, printJson } from "./output.ts";
-import { type StorageOption, storageFolder } from "./store.ts";
+import { openStore, type StorageOption, storageFolder } from "./store.ts";
 
 export interface DoctorOptions extends StorageOption {
   readonly json?: boolean;
@@ -88,7 +87,7 @@ function describeOptions(options: StorageOption): string {
 
 /** Opening it makes the folder and writes to it; then what jobs rest on. */
 async function checkStorage(folder: string): Promise<string> {
-  const store = openDiskStore(folder);
+  const store = await openStore(folder);
   const prefix = `doctor/${randomBytes(6).toString("hex")}`;
   try {
     await checkPut(store, `${prefix}/object`);
@@ -134,7 +133,7 @@ function checkSpace(folder: string): string {
 }
 
 async function describeDrivers(folder: string): Promise<string> {
-  const store = openDiskStore(folder);
+  const store = await openStore(folder);
   let living = 0;
   let dead = 0;
   for await (const { key } of store.list(DRIVERS)) {

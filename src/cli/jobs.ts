@@ -31,13 +31,13 @@ export async function jobs(
 }
 
 async function all(options: JobsOptions, clock: Clock): Promise<JobSummary[]> {
-  const store = openStoreIfAny(options);
+  const store = await openStoreIfAny(options);
   return store ? allJobs(store, clock) : [];
 }
 
 async function named(ids: readonly string[], options: JobsOptions, clock: Clock): Promise<JobSummary[]> {
   const found: JobSummary[] = [];
-  for (const id of ids) found.push(...(await findJobs(openStoreOf(id, options), id, clock)));
+  for (const id of ids) found.push(...(await findJobs(await openStoreOf(id, options), id, clock)));
   return found;
 }
 

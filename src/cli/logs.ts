@@ -22,7 +22,7 @@ const POLL_MS = 250;
 
 /** `kinglet logs <id>`: the console lines of a job's tasks, in the order in which the driver heard them. */
 export async function logs(id: string, options: LogsOptions, clock: Clock = systemClock): Promise<number> {
-  const store = openStoreOf(id, options);
+  const store = await openStoreOf(id, options);
   const ref = checkJobId(id);
   await findJobs(store, id, clock);
   const wanted = (line: ConsoleRecord): boolean =>

@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
-import { isDeepStrictEqual } from "node:util";
+import { inspect, isDeepStrictEqual } from "node:util";
 import { type Clock, systemClock } from "../clock.ts";
 import { KingletError } from "../errors.ts";
 import type { Job } from "../job.ts";
 import { openTerminal } from "../observe/terminal.ts";
+import { harmlessLines } from "../observe/text.ts";
 import { observe, type PoolEvent } from "../observers.ts";
 import type { PoolOptions } from "../options.ts";
 import { openPool } from "../pool.ts";
@@ -27,33 +28,36 @@ export async function resume(
   options: ResumeOptions,
   clock: Clock = systemClock,
 ): Promise<number> {
-  const store = openStoreOf(id, options);
+  const store = await openStoreOf(id, options);
   const found = await findJobs(store, id, clock);
   await store.close();
   refuseIfRunning(id, found);
   const open = found.filter(({ condition }) => condition === "interrupted");
+  const failed = found.some(({ condition }) => condition !== "interrupted" && condition !== "done");
   if (open.length === 0) say(`Job ${id} has ended already: ${found[0]!.condition}.`);
-  const ended = found.filter(({ condition }) => condition !== "interrupted" && condition !== "done");
 
   let shown = false;
-  const error = options.json
-    ? await withDisplay(open, options, async (attach) => {
-        const results = await collect(found, attach);
-        shown = isJson(results.value);
-        if (shown) printJson(results.value);
-        else say(`The results of job ${id} hold values that JSON can't show.`);
-        if (results.failure) throw results.failure.error;
-      })
-    : await withDisplay(open, options, async (attach) => {
-        for (const job of open) attach(job.id);
-      });
-  if (error !== undefined) {
-    const code = sayError(error, options.debug ?? false);
-    sayWhere(id, options);
-    return code;
-  }
-  if (!options.json || !shown) sayWhere(id, options);
-  return ended.length === 0 ? EXIT.ok : EXIT.failed;
+  const work = async (attach: Attach) => {
+    if (options.json) shown = await showResults(id, found, attach);
+    else for (const job of open) attach(job.id);
+  };
+  const idle = open.length === 0 && !options.json;
+  const failure = idle ? undefined : await withDisplay(open, options, work);
+  const code = failure && sayFailure(failure.error, options.debug ?? false);
+  if (!shown || failure) sayWhere(id, options);
+  return code ?? (failed ? EXIT.failed : EXIT.ok);
+}
+
+/** What a task threw is the user's own error, and shown as such. */
+function sayFailure(error: unknown, debug: boolean): number {
+  const facts = (error as { task?: { jobId: string; index: number } } | null)?.task;
+  if (error instanceof KingletError || !facts) return sayError(error, debug);
+  say(
+    harmlessLines(
+      `Task ${facts.index} of job ${facts.jobId} threw ${debug ? inspect(error) : String(error)}`,
+    ),
+  );
+  return EXIT.failed;
 }
 
 function refuseIfRunning(id: string, found: readonly JobSummary[]): void {
@@ -73,7 +77,7 @@ async function withDisplay(
   open: readonly JobSummary[],
   options: ResumeOptions,
   work: (attach: Attach) => Promise<void>,
-): Promise<unknown> {
+): Promise<{ error: unknown } | undefined> {
   const display = openTerminal({ stderr: process.stderr, stdout: process.stdout });
   const stop = options.progress ? observe(display.observer) : () => {};
   // The pool tells of jobs that it makes; of these the journal does.
@@ -94,11 +98,13 @@ async function withDisplay(
   }
   stop();
   display.finish();
-  return failure?.error;
+  return failure;
 }
 
 function poolOptions({ concurrency, compute, ...options }: ResumeOptions): PoolOptions {
   return {
+    // Tasks' lines would stand between the results; they are kept with the job.
+    logs: !options.json,
     storage: storageFolder(options),
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(compute === undefined ? {} : { compute: compute as "local" }),
@@ -122,24 +128,26 @@ function openedEvent({ id, job }: JobSummary, options: ResumeOptions): PoolEvent
   };
 }
 
-/** Of a map an array, of a run its value, of several jobs an object by id; up to the first failure. */
-async function collect(
-  found: readonly JobSummary[],
-  attach: Attach,
-): Promise<{ value: unknown; failure?: { error: unknown } }> {
+/** Prints the results if JSON can show them. @returns whether it could; what went wrong is thrown afterwards */
+async function showResults(id: string, found: readonly JobSummary[], attach: Attach): Promise<boolean> {
   const results: Record<string, unknown> = {};
   let failure: { error: unknown } | undefined;
-  for (const { id, job } of found) {
+  for (const { id: jobId, job } of found) {
     const values: unknown[] = [];
     try {
-      for await (const value of attach(id)) values.push(value);
+      for await (const value of attach(jobId)) values.push(value);
     } catch (error) {
       failure ??= { error };
     }
-    results[id] = job.meta.kind === "run" ? values[0] : values;
+    results[jobId] = job.meta.kind === "run" ? values[0] : values;
   }
-  const value = found.length === 1 ? results[found[0]!.id] : results;
-  return failure ? { value, failure } : { value };
+  // Of a map an array, of a run its value, of several runs an object by id; up to the first failure.
+  const all = found.length === 1 ? results[found[0]!.id] : results;
+  const shown = isJson(all);
+  if (shown) printJson(all);
+  else say(`The results of job ${id} hold values that JSON can't show.`);
+  if (failure) throw failure.error;
+  return shown;
 }
 
 /** Whether nothing is lost on the way through JSON. */

@@ -95,7 +95,7 @@ async function sayHowToResume(pid: number, startedMs: number, options: StorageOp
     options.storage === undefined ? {} : { storage: options.storage },
   ).storage;
   if (folder === "memory:") return;
-  const store = openStoreIfAny(options);
+  const store = await openStoreIfAny(options);
   if (!store) return;
   for await (const id of journalIds(store)) {
     const log = await store.head(journalPrefix(id) + driverLogName(0));

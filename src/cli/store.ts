@@ -4,7 +4,7 @@ import { resolvePoolOptions } from "../config.ts";
 import { KingletError, UsageError } from "../errors.ts";
 import { type JobRef, parseJobId } from "../job/keys.ts";
 import type { ObjectStore } from "../storage/contract.ts";
-import { openDiskStore } from "../storage/disk.ts";
+import { openStoreAt } from "../storage/locate.ts";
 
 export interface StorageOption {
   readonly storage?: string;
@@ -21,14 +21,17 @@ export function storageFolder({ storage }: StorageOption): string {
 }
 
 /** The store, or undefined where there is none yet: looking at jobs makes no folder. */
-export function openStoreIfAny(options: StorageOption): ObjectStore | undefined {
+export async function openStoreIfAny(options: StorageOption): Promise<ObjectStore | undefined> {
   const folder = storageFolder(options);
-  return existsSync(folder) ? openDiskStore(folder) : undefined;
+  return existsSync(folder) ? openStore(folder) : undefined;
 }
 
+/** The store in a folder, which is made if need be. @throws StoreError */
+export const openStore = (root: string): Promise<ObjectStore> => openStoreAt({ kind: "disk", root });
+
 /** The store that holds the job. @throws KingletError JOB_NOT_FOUND where there is no store at all */
-export function openStoreOf(id: string, options: StorageOption): ObjectStore {
-  const store = openStoreIfAny(options);
+export async function openStoreOf(id: string, options: StorageOption): Promise<ObjectStore> {
+  const store = await openStoreIfAny(options);
   if (store) return store;
   throw jobNotFound(id, `there is no store at ${storageFolder(options)}`);
 }

@@ -57,8 +57,8 @@ export function openTerminal(options: TerminalOptions): TerminalDisplay {
   const observer = (event: PoolEvent) => {
     const ended = foldProgress(progress, event);
     if (finished) return;
-    if (ended) tell(ended);
     display.update(() => (live ? liveLines(progress, nowMs()) : (plainLine(progress, nowMs()) ?? "")));
+    if (ended) tell(ended);
   };
   return {
     observer,
@@ -97,6 +97,7 @@ function liveDisplay({ stderr, stdout }: TerminalOptions): Display {
     },
     stay(line) {
       if (shared.endLine()) write("\n");
+      draw();
       block.print(line);
     },
     close() {

@@ -121,7 +121,7 @@ describe("Ctrl-C", () => {
     writeFileSync(folder.file("go"), "");
     const resumed = await ran("resume", id, "--json");
     expect(resumed.code).toBe(0);
-    expect(JSON.parse(withoutLines(resumed.stdout))).toEqual(ALL_SQUARES);
+    expect(JSON.parse(resumed.stdout)).toEqual(ALL_SQUARES);
     expect(resumed.stderr).toMatch(/^✓ square: 40 tasks \(\d+ of them before\) in /m);
     expect((await ran("jobs", id)).stdout).toMatch(/square +done +40\/40/);
     // No lease is left: the folder is gone with the last one.
@@ -153,9 +153,6 @@ describe("Ctrl-C", () => {
     },
   );
 });
-
-/** What tasks printed stands on stdout, too. */
-const withoutLines = (stdout: string): string => stdout.replaceAll(/^\[\S+ task \d+\] .*\n/gm, "");
 
 describe("a script that is killed", () => {
   it("can be resumed, and resume tells about the results", async () => {
@@ -218,7 +215,7 @@ describe("a script that is killed", () => {
     const id = idIn((await running.ended).stderr);
     const resumed = await ran("resume", id, "--json");
     expect(resumed.code).toBe(4);
-    expect(JSON.parse(withoutLines(resumed.stdout))).toEqual([0, 3, 6, 9, 12]);
+    expect(JSON.parse(resumed.stdout)).toEqual([0, 3, 6, 9, 12]);
     expect(resumed.stderr).toMatch(/^kinglet: INPUT_INCOMPLETE /m);
   });
 });
@@ -237,6 +234,32 @@ describe("kinglet resume", () => {
     expect(ended.code).toBe(1);
     expect(ended.stderr).toMatch(/CANCELLED|was cancelled: kinglet cancel/);
     expect((await ran("jobs", id)).stdout).toMatch(/square +cancelled/);
+  });
+
+  it("shows what a task threw, in the user's words, and ends with 1", async () => {
+    folder.script(
+      "script.ts",
+      `import { existsSync } from "node:fs";
+       import { setTimeout as sleep } from "node:timers/promises";
+       import { openPool } from "kinglet";
+       const pool = openPool({ concurrency: 1 });
+       await pool.map(async function sour(n: number) {
+         console.log("process", process.ppid);
+         while (!existsSync("go")) await sleep(10);
+         throw new RangeError("too sour: " + n);
+       }, [7]);`,
+    );
+    const running = startKinglet(["run", "script.ts"], { cwd: folder.path });
+    let pid = 0;
+    await running.printed({ test: (text: string) => (pid = pidsIn(text)[0] ?? 0) > 0 });
+    process.kill(pid, "SIGKILL");
+    const id = idIn((await running.ended).stderr);
+    writeFileSync(folder.file("go"), "");
+    const { code, stderr } = await ran("resume", id);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`\nTask 0 of job ${id} threw RangeError: too sour: 7\n`);
+    const again = await ran("resume", id);
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("has ended already: failed.\n") });
   });
 
   it("says how to get results that JSON can't show", async () => {

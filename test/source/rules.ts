@@ -27,6 +27,19 @@ export function upwardImports(graph: SourceGraph, layers: Layers): string[] {
 
 const show = (edge: Edge): string => `${edge.from} imports ${edge.to}`;
 
+export interface Backend {
+  readonly files: RegExp;
+  readonly namedBy: readonly string[];
+}
+
+/** Imports of a backend's files, of types too, from outside its folder by files that may not. */
+export function backendsNamedElsewhere(graph: SourceGraph, backends: readonly Backend[]): string[] {
+  const wrong = backends.flatMap(({ files, namedBy }) =>
+    graph.edges.filter(({ from, to }) => files.test(to) && !files.test(from) && !namedBy.includes(from)),
+  );
+  return wrong.map(show).sort();
+}
+
 /** Import cycles of values, each as the way around it. Cycles of types alone are gone at run time, and allowed. */
 export function importCycles(graph: SourceGraph): string[][] {
   const next = new Map<string, string[]>();
