@@ -94,7 +94,7 @@ function rowOf({ id, condition, job }: JobSummary): JobRow {
 
 /** A job's name, or its function's; of nameless functions where they stand. */
 export const labelOf = (meta: { name?: string; functionName: string; functionLocation: string }): string =>
-  meta.name ?? (meta.functionName || meta.functionLocation || "(anonymous)");
+  meta.name ?? (meta.functionName || meta.functionLocation);
 
 export function rowsOf(found: readonly JobSummary[]): JobRow[] {
   const rows: JobRow[] = [];

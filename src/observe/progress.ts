@@ -20,7 +20,7 @@ export interface JobProgress extends Counts {
   /** The job's id; of a line of runs, the first one's. */
   readonly id: string;
   readonly kind: JobKind;
-  /** Its name, or its function's. */
+  /** Its name, or its function's; `map` and the like where it has none. */
   readonly label: string;
   readonly nested: boolean;
   readonly openedMs: number;
@@ -146,7 +146,7 @@ export function foldProgress(progress: Progress, event: PoolEvent): JobProgress 
 }
 
 function openJob(progress: Progress, event: PoolEvent & { kind: "job-opened" }): void {
-  const label = event.name ?? (event.functionName || "(anonymous)");
+  const label = event.name ?? (event.functionName || event.jobKind);
   const isRun = event.jobKind === "run";
   const line = isRun ? `run ${label}` : event.jobId;
   if (isRun) progress.lineOfRun.set(event.jobId, line);

@@ -117,6 +117,15 @@ describe("the progress of a map", () => {
     expect(progress.totals).toMatchObject({ done: 3, jobs: 1, failedJobs: 0 });
   });
 
+  it("is called by its name, else its function's, else by what it is", () => {
+    const progress = fold(
+      opened("j", 0, { name: "thumbs" }),
+      opened("k", 0),
+      opened("l", 0, { functionName: "", jobKind: "mapSettled" }),
+    );
+    expect([...progress.running.values()].map(({ label }) => label)).toEqual(["thumbs", "resize", "mapSettled"]);
+  });
+
   it("takes no harm from events that it doesn't know", () => {
     const progress = fold(
       opened("j", 0),
