@@ -123,7 +123,11 @@ describe("the progress of a map", () => {
       opened("k", 0),
       opened("l", 0, { functionName: "", jobKind: "mapSettled" }),
     );
-    expect([...progress.running.values()].map(({ label }) => label)).toEqual(["thumbs", "resize", "mapSettled"]);
+    expect([...progress.running.values()].map(({ label }) => label)).toEqual([
+      "thumbs",
+      "resize",
+      "mapSettled",
+    ]);
   });
 
   it("takes no harm from events that it doesn't know", () => {
