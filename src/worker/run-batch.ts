@@ -9,7 +9,6 @@ import type { BatchControl } from "./batch-control.ts";
 import { TaskContext, type TaskServices, type TaskSurroundings } from "./context.ts";
 import type { FunctionCache } from "./functions.ts";
 import type { InputReader } from "./inputs.ts";
-import { monotonicMs } from "./monotonic.ts";
 import {
   describe,
   type EncodedOutcome,
@@ -41,6 +40,8 @@ export interface BatchHost extends OutcomeSink {
   /** No task is running: a crash from here on is nobody's. */
   noTaskRuns(): void;
   request(payload: Uint8Array): Promise<Uint8Array>;
+  /** A clock that is never set back; see monotonic.ts. */
+  nowMs(): number;
   /** Looks whether the driver wants this batch to stop; called every few milliseconds between tasks. */
   pollOrders(): void;
 }
@@ -65,7 +66,7 @@ export function* runBatch(invocation: Invocation, host: BatchHost, control: Batc
 
 function* runTasks(invocation: Invocation, host: BatchHost, control: BatchControl): Steps<AttemptEnd> {
   const { first, count, options } = invocation;
-  host.taskStarts(first, monotonicMs(), true);
+  host.taskStarts(first, host.nowMs(), true);
   let fn: RestoredFunction;
   try {
     const loaded = host.functions.load(invocation.functionKey);
@@ -73,7 +74,7 @@ function* runTasks(invocation: Invocation, host: BatchHost, control: BatchContro
   } catch (error) {
     return cannotLoad(invocation, host, error);
   }
-  let nowMs = monotonicMs();
+  let nowMs = host.nowMs();
   let turnedMs = nowMs;
   const writer = new OutcomeWriter(writerOptions(invocation), host, first, nowMs);
   const surroundings = surroundingsOf(invocation, host, control);
@@ -94,7 +95,7 @@ function* runTasks(invocation: Invocation, host: BatchHost, control: BatchContro
       if (writer.failure !== undefined) throw writer.failure;
       const stored =
         outcome.kind === ENTRY_VALUE && isBig(outcome) ? yield* storeBig(outcome, invocation, host) : outcome;
-      nowMs = monotonicMs();
+      nowMs = host.nowMs();
       const timedOut = options.timeoutMs !== undefined && nowMs - startMs >= options.timeoutMs;
       if (timedOut || control.stop) {
         host.noTaskRuns();
@@ -106,13 +107,13 @@ function* runTasks(invocation: Invocation, host: BatchHost, control: BatchContro
       if (writer.isDue(nowMs)) {
         host.noTaskRuns();
         yield* writer.flush(nowMs, false);
-        nowMs = monotonicMs();
+        nowMs = host.nowMs();
       }
       if (nowMs - turnedMs > TURN_EVERY_MS) {
         host.noTaskRuns();
         yield loopTurn();
         host.pollOrders();
-        nowMs = turnedMs = monotonicMs();
+        nowMs = turnedMs = host.nowMs();
       }
     }
     host.noTaskRuns();
@@ -141,7 +142,7 @@ function* runTask(
     let item = entry.kind === ENTRY_VALUE ? codec.decode(entry.body) : host.inputs.read(entry, codec);
     if (item instanceof Promise) item = yield item;
     result = instance.call(item, new TaskContext(surroundings, index, codec));
-    if (isThenable(result)) result = yield* settled(result, writer);
+    if (isThenable(result)) result = yield* settled(result, writer, host);
   } catch (error) {
     runPendingTicks();
     return thrownOutcome(codec, error);
@@ -151,7 +152,7 @@ function* runTask(
 }
 
 /** What a task's promise comes to. Where that takes long, its finished batch mates don't wait for it. */
-function* settled(promise: PromiseLike<unknown>, writer: OutcomeWriter): Steps<unknown> {
+function* settled(promise: PromiseLike<unknown>, writer: OutcomeWriter, host: BatchHost): Steps<unknown> {
   if (writer.pending === 0) return yield promise;
   const atOnce = yield new Peek(promise);
   if (atOnce !== PENDING) return atOnce;
@@ -165,7 +166,7 @@ function* settled(promise: PromiseLike<unknown>, writer: OutcomeWriter): Steps<u
   } finally {
     clearTimeout(timer);
   }
-  yield* writer.flush(monotonicMs(), false);
+  yield* writer.flush(host.nowMs(), false);
   return yield promise;
 }
 

@@ -197,15 +197,15 @@ export function describeCompute(name: string, open: () => Promise<ComputeUnderTe
         what: "an endless loop",
         fn: loopForEver,
         kind: "timed-out",
-        evidence: /no outcome within 300 ms/,
-        timeoutMs: 300,
+        evidence: /no outcome within 1000 ms/,
+        timeoutMs: 1000,
       },
       {
         what: "an endless wait",
         fn: waitForEver,
         kind: "timed-out",
-        evidence: /no outcome within 300 ms/,
-        timeoutMs: 300,
+        evidence: /no outcome within 1000 ms/,
+        timeoutMs: 1000,
       },
       {
         what: "an unhandled rejection",
@@ -336,6 +336,14 @@ export function describeCompute(name: string, open: () => Promise<ComputeUnderTe
       expect([...(await attempt.outcomes()).keys()]).toEqual([0]);
     });
 
+    it("aborts sooner than it was first told to, where it is told again", async () => {
+      const attempt = await probe.start(loopUntilFile, [gate().file]);
+      await probe.untilLine("looping");
+      probe.backend.cancel(attempt.attempt, "abort", 600_000);
+      probe.backend.cancel(attempt.attempt, "abort", 0);
+      expect(await within(attempt.ended)).toMatchObject({ kind: "cancelled", startedTask: 0 });
+    });
+
     it("aborts a synchronous loop by force", async () => {
       const attempt = await probe.start(loopUntilFile, [gate().file]);
       await probe.untilLine("looping");
@@ -395,6 +403,23 @@ export function describeCompute(name: string, open: () => Promise<ComputeUnderTe
       const key = await probe.prepare(leaveMark);
       const attempts = [1, 2, 3].map(() => probe.startKey(key, [0], { isolate: true }));
       expect(await Promise.all(attempts.map((attempt) => attempt.values()))).toEqual([[0], [0], [0]]);
+    });
+
+    it("isolate: a crash costs that one alone, and the next has its process", async () => {
+      const fn = (x: number) => (x === 1 ? process.exit(7) : process.pid);
+      const key = await probe.prepare(fn);
+      const attempts = [0, 1, 2].map((x) => probe.startKey(key, [x], { isolate: true }));
+      const ends = await Promise.all(attempts.map((attempt) => within(attempt.ended)));
+      expect(ends.map((end) => end.kind)).toEqual(["ok", "crashed", "ok"]);
+    });
+
+    it("memoryMb: workers that fit take turns in one slot", async () => {
+      const limit = () => process.execArgv.filter((option) => option.startsWith("--max-old-space-size"));
+      const key = await probe.prepare(limit);
+      const limits = [undefined, 300, 300, 400, undefined];
+      const attempts = limits.map((memoryMb) => probe.startKey(key, [0], memoryMb ? { memoryMb } : {}));
+      const values = await Promise.all(attempts.map((attempt) => attempt.values()));
+      expect(values.flat()).toEqual(limits.map((mb) => (mb ? [`--max-old-space-size=${mb}`] : [])));
     });
 
     it("env: for these tasks only", async () => {
@@ -462,6 +487,16 @@ export function describeCompute(name: string, open: () => Promise<ComputeUnderTe
         [index, "stderr", `${name}: four`],
       ];
       expect(seen).toEqual([...expected("a", 0), ...expected("b", 1)]);
+    });
+
+    it("are all there, also thousands from one synchronous task", async () => {
+      const fn = (count: number) => {
+        for (let i = 0; i < count; i++) console.log("line", i);
+      };
+      await (await probe.start(fn, [5000])).values();
+      expect(probe.lines.map((line) => line.text)).toEqual(
+        Array.from({ length: 5000 }, (_, i) => `line ${i}`),
+      );
     });
 
     it("come from child processes as well", async () => {

@@ -138,6 +138,22 @@ describe("finished tasks of a batch", () => {
     expect(worker.values()).toEqual([0, 1, "released"]);
   });
 
+  it("are reported now and then in a long batch", async () => {
+    const worker = new BareWorker();
+    const fn = () => {
+      worker.nowMs += 10;
+    };
+    await worker.run(
+      fn,
+      Array.from({ length: 7 }, (_, i) => i),
+    );
+    expect(worker.reports.map((report) => [report.count, report.busyMs])).toEqual([
+      [3, 30],
+      [3, 30],
+      [1, 10],
+    ]);
+  });
+
   it("are reported each at once where that is asked for", async () => {
     const worker = new BareWorker();
     await worker.run((x: number) => x, [0, 1, 2], { flushEachTask: true });
@@ -190,18 +206,20 @@ describe("a batch that is to stop", () => {
     const worker = new BareWorker();
     worker.onPoll = () => worker.control.abort("cancelled");
     const fn = () => {
-      const until = performance.now() + 6;
-      while (performance.now() < until);
+      worker.nowMs += 4;
     };
     const end = await worker.run(fn, [0, 1, 2, 3]);
     expect(end).toMatchObject({ kind: "cancelled", startedTask: undefined });
-    expect(worker.started).toEqual([0]);
-    expect(worker.outcomes()).toHaveLength(1);
+    expect(worker.started).toEqual([0, 1]);
+    expect(worker.outcomes()).toHaveLength(2);
   });
 
   it("counts a task as timed out that ends too late", async () => {
     const worker = new BareWorker();
-    const fn = (x: number) => (x === 1 ? pause(30) : x);
+    const fn = (x: number) => {
+      worker.nowMs += x === 1 ? 20 : 19;
+      return x;
+    };
     const end = await worker.run(fn, [0, 1, 2], { timeoutMs: 20 });
     expect(end).toEqual({ kind: "timed-out", startedTask: 1, evidence: "no outcome within 20 ms" });
     expect(worker.values()).toEqual([0]);

@@ -44,6 +44,8 @@ export class BareWorker {
   readonly reports: OutcomeReport[] = [];
   readonly started: number[] = [];
   readonly control = new BatchControl("job");
+  /** The worker's clock: stands still but for what a test adds to it. */
+  nowMs = 1_000;
   /** Set by tests that look between tasks. */
   onPoll: () => void = () => {};
   readonly #functions = new Map<string, TaskFunction>();
@@ -66,6 +68,7 @@ export class BareWorker {
       pollOrders: () => this.onPoll(),
       progressed: (report) => this.reports.push(report),
       request: async (payload) => payload,
+      nowMs: () => this.nowMs,
     };
   }
 

@@ -49,6 +49,7 @@ class LocalBackend implements ComputeBackend {
   #events: ComputeEvents | undefined;
   #underWay = 0;
   #oomKills = kernelOomKills();
+  #closing = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: LocalBackendOptions) {
@@ -75,7 +76,7 @@ class LocalBackend implements ComputeBackend {
   }
 
   scale(slots: number): void {
-    if (this.#closed) return;
+    if (this.#closing) return;
     const wanted = Math.min(Math.max(0, Math.floor(slots)), this.maxSlots);
     for (let i = 0; i < wanted; i++) this.#offer(`local-${i}`);
     for (const slot of this.#slots.values()) {
@@ -90,11 +91,11 @@ class LocalBackend implements ComputeBackend {
   start(invocation: Invocation): void {
     const slot = this.#slots.get(invocation.slot);
     this.#count(+1);
-    if (slot && !this.#closed) {
+    if (slot && !this.#closing) {
       slot.start(invocation);
       return;
     }
-    const evidence = this.#closed ? "the pool is closed" : `there is no slot ${invocation.slot}`;
+    const evidence = this.#closing ? "the pool is closed" : `there is no slot ${invocation.slot}`;
     queueMicrotask(() => {
       this.#host.events.ended(invocation.attempt, { kind: "lost", startedTask: undefined, evidence });
       this.#count(-1);
@@ -110,6 +111,7 @@ class LocalBackend implements ComputeBackend {
   }
 
   close(): Promise<void> {
+    this.#closing = true;
     return (this.#closed ??= this.#close());
   }
 
@@ -175,6 +177,6 @@ class LocalBackend implements ComputeBackend {
   #count(change: 1 | -1): void {
     this.#underWay += change;
     if (this.#underWay === 1 && change === 1) this.#keepAlive.ref();
-    else if (this.#underWay === 0 && !this.#closed) this.#keepAlive.unref();
+    else if (this.#underWay === 0 && !this.#closing) this.#keepAlive.unref();
   }
 }

@@ -1,4 +1,6 @@
-import type { Invocation } from "../contract.ts";
+import type { AttemptEnd, Invocation } from "../contract.ts";
+import type { ExitVerdict } from "./exit.ts";
+import { PHASE_IDLE, type WorkerState } from "./marker.ts";
 import type { TaskTimer } from "./task-timer.ts";
 
 /** Why a running attempt is being stopped; becomes its end, unless it ends well before. */
@@ -26,4 +28,21 @@ export class Flight {
     clearTimeout(this.graceTimer);
     this.taskTimer?.cancel();
   }
+}
+
+/** The end of an attempt that its worker had begun when it died. */
+export function endOfCrashed(
+  flight: Flight,
+  flights: readonly Flight[],
+  state: WorkerState,
+  verdict: ExitVerdict,
+): AttemptEnd {
+  // A worker says that it is done with one before it begins the next: this one's word was lost.
+  if (flight.sequence < state.sequence) return { ...verdict, startedTask: flight.invocation.first };
+  const startedTask = state.phase === PHASE_IDLE ? undefined : state.index;
+  if (flight.stop) return { ...flight.stop, startedTask };
+  if (flights.some((other) => other.stop)) {
+    return { kind: "lost", startedTask, evidence: "its worker was stopped on account of another attempt" };
+  }
+  return { ...verdict, startedTask };
 }

@@ -21,10 +21,11 @@ for pid in $pids; do kill -9 "-$pid" || kill -9 "$pid"; done 2>/dev/null
  */
 export class Guard {
   #shell: ChildProcess | undefined;
+  /** What is to be said once the shell has started, which is not before the event loop's next turn. */
+  #pending: string | undefined;
 
   /** Never throws: where there is no `sh`, idle workers still end by themselves when the driver does. */
   add(pid: number): void {
-    this.#shell ??= this.#start();
     this.#say(`+ ${pid}\n`);
   }
 
@@ -34,6 +35,7 @@ export class Guard {
 
   /** Ends the guard and, by force, every worker that is still listed. */
   async close(): Promise<void> {
+    this.#start();
     const shell = this.#shell;
     if (!shell || shell.pid === undefined || shell.exitCode !== null || shell.signalCode !== null) return;
     const exited = new Promise((resolve) => shell.once("exit", resolve));
@@ -42,25 +44,35 @@ export class Guard {
     await exited;
   }
 
-  #start(): ChildProcess | undefined {
-    if (process.platform === "win32") return undefined;
+  #say(line: string): void {
+    if (this.#shell) {
+      if (this.#shell.stdin?.writable) this.#shell.stdin.write(line);
+    } else if (this.#pending === undefined) {
+      this.#pending = line;
+      setImmediate(() => this.#start());
+    } else {
+      this.#pending += line;
+    }
+  }
+
+  #start(): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending === undefined || process.platform === "win32") return;
     try {
       const shell = spawn("/bin/sh", ["-c", SCRIPT], {
         stdio: ["pipe", "ignore", "ignore"],
         detached: true,
         cwd: "/",
       });
+      this.#shell = shell;
       shell.on("error", () => {});
       shell.stdin.on("error", () => {});
+      shell.stdin.write(pending);
       shell.unref();
       (shell.stdin as Writable & { unref?(): void }).unref?.();
-      return shell;
     } catch {
-      return undefined;
+      // no guard then
     }
-  }
-
-  #say(line: string): void {
-    if (this.#shell?.stdin?.writable) this.#shell.stdin.write(line);
   }
 }

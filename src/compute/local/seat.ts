@@ -22,6 +22,7 @@ export class WorkerSeat {
   #spare: WorkerProcess | undefined;
   /** The worker has run an isolated invocation, and gets no other. */
   #spent = false;
+  #memoryMb: number | undefined;
 
   constructor(spawnWorker: SpawnWorker, events: SeatEvents) {
     this.#spawnWorker = spawnWorker;
@@ -32,8 +33,9 @@ export class WorkerSeat {
     return this.#worker;
   }
 
+  /** Starts a worker ahead of its first invocation, like the one before. */
   warmUp(): void {
-    this.#worker ??= this.#spawn(undefined);
+    if (!this.#worker) this.#replace(this.#memoryMb);
   }
 
   /** The worker for an invocation with these options; undefined where the present one must end its work first. */
@@ -71,6 +73,7 @@ export class WorkerSeat {
     const [old, spare] = [this.#worker, this.#spare];
     this.#spare = undefined;
     this.#spent = false;
+    this.#memoryMb = memoryMb;
     const fits = spare !== undefined && spare.memoryMb === memoryMb;
     this.#worker = fits ? spare : this.#spawn(memoryMb);
     if (!fits) spare?.kill();

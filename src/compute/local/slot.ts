@@ -1,6 +1,6 @@
 import type { AttemptEnd, ComputeEvents, Invocation } from "../contract.ts";
-import { type ExitVerdict, verdictOf } from "./exit.ts";
-import { Flight, type Stop } from "./flight.ts";
+import { verdictOf } from "./exit.ts";
+import { endOfCrashed, Flight, type Stop } from "./flight.ts";
 import { ORDER_ABORT, ORDER_REVOKE, type Order, PHASE_IDLE, PHASE_TASK, type WorkerState } from "./marker.ts";
 import {
   type ConsoleHead,
@@ -217,7 +217,10 @@ export class Slot {
   /** Tells a running task, then ends its process. With `index`: only as long as that task runs. */
   #stop(flight: Flight, stop: Stop, graceMs: number, index?: number): void {
     const worker = this.#seat.worker;
-    if (!worker || flight.stop || flight.sequence === 0) return;
+    if (!worker || flight.sequence === 0) return;
+    // A cancellation goes before a timeout, and the latest one decides how long the task may still take.
+    if (flight.stop && stop.kind === "timed-out") return;
+    clearTimeout(flight.graceTimer);
     const { sequence } = flight;
     flight.stop = stop;
     worker.sendControl(encodeFrame(FRAME_ABORT, { sequence, index, order: stop.kind }));
@@ -247,7 +250,7 @@ export class Slot {
     for (const flight of flights) {
       flight.clearTimers();
       if (flight.sequence <= state.sequence) {
-        ends.push([flight, endOf(flight, flights, state, verdict)]);
+        ends.push([flight, endOfCrashed(flight, flights, state, verdict)]);
       } else {
         flight.sequence = 0;
         if (exit.wasReady) flight.falseStarts += 1;
@@ -296,23 +299,6 @@ export class Slot {
     this.#seat.vacate();
     this.#host.retired(this);
   }
-}
-
-/** The end of an attempt that its worker had begun when it died. */
-function endOf(
-  flight: Flight,
-  flights: readonly Flight[],
-  state: WorkerState,
-  verdict: ExitVerdict,
-): AttemptEnd {
-  // A worker says that it is done with one before it begins the next: this one's word was lost.
-  if (flight.sequence < state.sequence) return { ...verdict, startedTask: flight.invocation.first };
-  const startedTask = state.phase === PHASE_IDLE ? undefined : state.index;
-  if (flight.stop) return { ...flight.stop, startedTask };
-  if (flights.some((other) => other.stop)) {
-    return { kind: "lost", startedTask, evidence: "its worker was stopped on account of another attempt" };
-  }
-  return { ...verdict, startedTask };
 }
 
 const textOf = (bytes: Uint8Array): string =>

@@ -196,6 +196,7 @@ class LocalWorker {
       },
       progressed: (report, isLast) => this.#report(sequence, report, isLast),
       request: (payload) => this.#request(running, payload),
+      nowMs: monotonicMs,
       pollOrders: () => {
         if (this.#marker.orderFor(sequence) === ORDER_ABORT) control.abort("cancelled");
       },

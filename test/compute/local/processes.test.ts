@@ -34,9 +34,12 @@ function open(options: Partial<LocalBackendOptions> = {}): ComputeProbe {
 /** Starts a driver of its own; resolves with it and its workers' pids. */
 async function startDriver(
   mode: string,
+  nodeOptions: readonly string[] = [],
 ): Promise<{ driver: ChildProcess; workers: number[]; exited: Promise<unknown> }> {
   const fixture = path.join(import.meta.dirname, "driver.fixture.ts");
-  const driver = spawn(process.execPath, [fixture, root, mode], { stdio: ["ignore", "pipe", "inherit"] });
+  const driver = spawn(process.execPath, [...nodeOptions, fixture, root, mode], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   children.push(driver);
   const exited = new Promise((resolve) => driver.once("exit", (code, signal) => resolve(signal ?? code)));
   let text = "";
@@ -72,11 +75,17 @@ describe("workers of a driver that dies", { timeout: 10_000 }, () => {
     },
   );
 
-  it("are not what keeps it alive: a driver with nothing under way ends by itself", async () => {
-    const { workers, exited } = await startDriver("ended");
-    expect(await exited).toBe(0);
-    await untilGone(workers);
-  });
+  it.each([
+    ["that strips types", []],
+    ["under tsx", ["--import", "tsx"]],
+  ])(
+    "are not what keeps it alive: one %s, with nothing under way, ends by itself",
+    async (_how, nodeOptions) => {
+      const { workers, exited } = await startDriver("ended", nodeOptions);
+      expect(await exited).toBe(0);
+      await untilGone(workers);
+    },
+  );
 });
 
 describe("workers and the terminal's Ctrl-C", () => {
