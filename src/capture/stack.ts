@@ -15,7 +15,22 @@ const PLACE_IN_LINE = /kinglet:[0-9a-f]{16}:\d+:\d+/;
  * Kinglet wrote around it are left out.
  */
 export function mapStack(stack: string): string {
-  if (!stack.includes("kinglet:")) return stack;
+  return withoutOwnTail(stack.includes("kinglet:") ? inUsersLines(stack) : stack);
+}
+
+/** Where Kinglet's own code lies: `src/`, or `dist/` when it is built. */
+const OWN_FOLDER = new URL(import.meta.url.includes("/src/capture/") ? ".." : ".", import.meta.url).href;
+const GENERATOR_FRAME = /^\s+at \S+\.next \(<anonymous>\)$/;
+
+/** Without the last frames if they are those of Kinglet's worker, which called the user's function. */
+function withoutOwnTail(stack: string): string {
+  if (!stack.includes(OWN_FOLDER)) return stack;
+  const lines = stack.split("\n");
+  while (lines.length > 1 && (lines.at(-1)!.includes(OWN_FOLDER) || GENERATOR_FRAME.test(lines.at(-1)!))) lines.pop();
+  return lines.join("\n");
+}
+
+function inUsersLines(stack: string): string {
   const lines: string[] = [];
   for (const line of stack.split("\n")) {
     const mapped = line.replace(PLACE, (place, hash: string, lineNumber: string, column: string) => {

@@ -175,7 +175,7 @@ export class GraphReader {
       case "registered":
         return classByName(node[1]).encoding!.decode(this.getSettled(node[2]) as never);
       case "registeredClass":
-        return classByName(node[1]).constructor;
+        return classByName(node[1]).ctor;
       default:
         return this.#linker.make(node, id, this);
     }
