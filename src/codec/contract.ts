@@ -1,10 +1,10 @@
 /**
  * Values ↔ bytes. One envelope for items, results, errors, captured values and broadcasts:
  * a versioned header (see docs/FORMAT.md), then one of the lanes
- *   primitive — undefined, null, booleans, numbers, bigints, short strings: a tag and a few bytes
+ *   small     — undefined, null, booleans, numbers, bigints, strings, and small trees of plain objects, arrays and dates
  *   bytes     — one typed array, ArrayBuffer or Buffer: its raw bytes, decoded as a view without copying
- *   plain     — plain objects, arrays, Map, Set, Date, RegExp, typed arrays, cycles: `v8.serialize`
- *   graph     — everything else: errors, class instances, URL, functions, symbols, accessors, sparse or odd objects:
+ *   plain     — plain objects, arrays (sparse too), Map, Set, Date, RegExp, typed arrays, cycles: `v8.serialize`
+ *   graph     — everything else: errors, class instances, URL, functions, symbols, accessors, frozen or odd objects:
  *               a node table, written by the GraphLane (src/codec/graph), which capture extends with functions
  * `v8.serialize` never sees an Error (its format differs between Nodes) nor a class instance (it would flatten it).
  */

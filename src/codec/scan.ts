@@ -20,8 +20,9 @@ const forEachOfSet = Set.prototype.forEach;
  *
  * An array's elements are taken to be ordinary properties: asking each would cost more than v8.serialize.
  *
- * Takes half of v8.serialize's own time for 300,000 small objects. It first runs without remembering where it has
- * been (remembering doubles the time); a cycle then shows as depth, and much sharing as too many visits.
+ * Takes a little less time than v8.serialize for 300,000 small objects (45 ms against 55), far less for numbers and
+ * texts. It first runs without remembering where it has
+ * been (remembering takes as long again); a cycle then shows as depth, and much sharing as too many visits.
  */
 export function isPlainData(value: unknown): boolean {
   const forgetful = new Scan(undefined);

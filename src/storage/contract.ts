@@ -4,6 +4,7 @@
  * Obligations of every implementation, checked by the shared suite in test/conformance/object-store.ts:
  * - Keys are `/`-separated, relative, 1–900 bytes of UTF-8, no empty, `.` or `..` segment, no control character,
  *   no backslash. Anything else is a StoreError `BAD_KEY`, and no key can reach outside the store's root.
+ * - No key should be the folder of another ("a" beside "a/b"): where objects are files, the later put is BAD_KEY.
  * - An object is visible whole or not at all, also after a crash at any moment. Objects are written once; logs grow.
  * - Calls may overlap in any order. Every call may be repeated after a failure (idempotent), except `append`.
  * - Failures are StoreErrors: STORE_UNWRITABLE (permission, read-only), STORE_FULL, STORE_CORRUPT (checksum or
