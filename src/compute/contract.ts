@@ -13,7 +13,7 @@ import type { JobRef, OutcomeLocation } from "../job/contract.ts";
  */
 export interface ComputeBackend {
   readonly description: string;
-  /** The most slots it can have. */
+  /** The most slots it can have, but for those lent: `scale` asks for one more while a task waits for a nested job. */
   readonly maxSlots: number;
 
   open(events: ComputeEvents): void;
@@ -21,6 +21,7 @@ export interface ComputeBackend {
   /** Wants `slots` slots from now on. Answers with offers and withdrawals, as far and as soon as it can. */
   scale(slots: number): void;
 
+  /** On a slot that is gone (the call crossed its withdrawal) the attempt ends `lost`, with no task started. */
   start(invocation: Invocation): void;
 
   /**

@@ -30,6 +30,10 @@ export class AttemptRuns implements ComputeEvents {
   readonly #compute: ComputeBackend;
   readonly #host: JobHost;
   readonly #attempts = new Map<number, AttemptRun>();
+  /** Those that the backend doesn't know of yet: something is being read or written for them. */
+  readonly #preparing = new Set<AttemptRun>();
+  /** Slots that are gone, though the state machine doesn't know it yet. */
+  readonly #gone = new Set<string>();
 
   constructor(compute: ComputeBackend, host: JobHost) {
     this.#compute = compute;
@@ -53,6 +57,7 @@ export class AttemptRuns implements ComputeEvents {
     job.counts.running += 1;
     const inputs = job.inputs.slice(start.first, start.count);
     if (inputs instanceof Promise) {
+      this.#preparing.add(attempt);
       inputs.then(
         (run) => this.#prepare(attempt, run),
         (error) => this.#inputsUnreadable(attempt, error),
@@ -67,6 +72,7 @@ export class AttemptRuns implements ComputeEvents {
       this.#launch(attempt, inputs);
       return;
     }
+    this.#preparing.add(attempt);
     const { first, count } = start;
     const event = { kind: "starting", atMs: this.#host.nowMs(), first, count };
     job.queue.write([{ type: "event", jobNumber: job.ref.number, event }], true, (result) => {
@@ -80,7 +86,9 @@ export class AttemptRuns implements ComputeEvents {
 
   #launch(attempt: AttemptRun, inputs: Uint8Array): void {
     const { job, start, id } = attempt;
-    if (attempt.cancelled || job.ended) {
+    this.#preparing.delete(attempt);
+    if (!this.#attempts.has(id)) return; // its slot went meanwhile
+    if (attempt.cancelled || job.ended || this.#gone.has(start.slot)) {
       this.#neverLaunched(attempt);
       return;
     }
@@ -105,6 +113,7 @@ export class AttemptRuns implements ComputeEvents {
   }
 
   #neverLaunched(attempt: AttemptRun): void {
+    this.#preparing.delete(attempt);
     this.ended(attempt.id, { kind: "revoked", startedTask: undefined, evidence: "it was never sent" });
   }
 
@@ -131,7 +140,16 @@ export class AttemptRuns implements ComputeEvents {
   }
 
   withdrawn(slot: string): void {
+    this.#gone.add(slot);
     this.#host.send({ type: "withdrawn", slot });
+    for (const attempt of [...this.#preparing]) {
+      if (attempt.start.slot === slot) this.#neverLaunched(attempt);
+    }
+  }
+
+  /** The state machine has heard of it. */
+  forgetSlot(slot: string): void {
+    this.#gone.delete(slot);
   }
 
   progressed(id: number, report: OutcomeReport): void {

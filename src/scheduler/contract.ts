@@ -117,6 +117,11 @@ export interface DrawnInputs {
   readonly count: number;
   /** There are no more after these. */
   readonly done: boolean;
+  /**
+   * With `done`: there were more, but they are lost. Once all that was drawn has its outcome, the job fails with this
+   * error.
+   */
+  readonly missing?: unknown;
   /** Where the run is recorded already (a resumed job): it isn't recorded again. */
   readonly recorded?: FrameLocation;
   /** A run of outcomes for exactly these tasks: they are known already, and committed rather than computed. */

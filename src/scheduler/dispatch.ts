@@ -199,13 +199,16 @@ function roomAhead(state: SchedulerState, job: JobState): number {
   return Math.floor(Math.min(window, byBytes)) - (job.drawn - job.committed);
 }
 
-/** Tells the backend how many slots could be used now. It never asks for fewer, but for lent ones: workers stay warm. */
-export function refreshScale(state: SchedulerState, job: JobState | undefined): void {
-  if (job && !job.ended) {
-    const wanted = Math.min(job.plan.concurrency, job.slots + Math.max(0, job.backlog));
-    state.wantedSlots += wanted - job.wantedSlots;
-    job.wantedSlots = wanted;
-  }
+/** How many slots the job could use now, as a part of what all could use. */
+export function countDemand(state: SchedulerState, job: JobState | undefined): void {
+  if (!job || job.ended) return;
+  const wanted = Math.min(job.plan.concurrency, job.slots + Math.max(0, job.backlog));
+  state.wantedSlots += wanted - job.wantedSlots;
+  job.wantedSlots = wanted;
+}
+
+/** Tells the backend how many slots are wanted. It never asks for fewer, but for lent ones: workers stay warm. */
+export function scale(state: SchedulerState): void {
   const base = Math.max(state.scaledTo, Math.min(state.maxSlots, state.wantedSlots));
   if (base === state.scaledTo && state.waiting === state.lent) return;
   state.scaledTo = base;

@@ -6,7 +6,6 @@ import { AttemptRuns } from "./attempt-runs.ts";
 import type { Command, SchedulerEvent } from "./commands.ts";
 import type { AdoptedOutcomes, JobSpec, RunningJob, Scheduler, SchedulerStats } from "./contract.ts";
 import { Fifo } from "./fifo.ts";
-import { checkInvariants } from "./invariants.ts";
 import { type JobHost, JobRun, planOf } from "./job-run.ts";
 import { JournalQueue } from "./journal-queue.ts";
 import { createState, type SchedulerState } from "./machine.ts";
@@ -39,8 +38,13 @@ export interface SchedulerOptions {
   readonly policy?: Partial<Policy>;
   /** Calls back in a later turn of the loop; `setImmediate` by default. */
   readonly defer?: (callback: () => void) => void;
-  /** Checks the state after every step, and throws where it is wrong. Slow: for tests. */
-  readonly checkInvariants?: boolean;
+  /** Looks at the state machine before and after each step: for tests and the simulation. */
+  readonly probe?: StepProbe;
+}
+
+export interface StepProbe {
+  before(state: SchedulerState, event: SchedulerEvent): void;
+  after(state: SchedulerState, event: SchedulerEvent): void;
 }
 
 /**
@@ -139,10 +143,13 @@ class Driver implements Scheduler, JobHost {
   #drain(): void {
     if (this.#stepping) return;
     this.#stepping = true;
+    const { probe } = this.#options;
     try {
       for (let event = this.#events.shift(); event; event = this.#events.shift()) {
+        probe?.before(this.#state, event);
         const commands = step(this.#state, event, this.nowMs());
-        if (this.#options.checkInvariants) checkInvariants(this.#state);
+        probe?.after(this.#state, event);
+        if (event.type === "withdrawn") this.#attempts.forgetSlot(event.slot);
         if (commands.length > 0) this.#perform(commands);
       }
     } finally {
@@ -172,7 +179,7 @@ class Driver implements Scheduler, JobHost {
             () => this.nowMs(),
           );
         }
-        recording.add(command);
+        recording.add(command.type === "end" ? endOf(job, command) : command);
       } else {
         this.#performOne(command);
       }
@@ -238,6 +245,13 @@ class Driver implements Scheduler, JobHost {
     queue.jobs += 1;
     return queue;
   }
+}
+
+/** A job that has done all it has, but has not all, failed. */
+function endOf(job: JobRun, end: Extract<Command, { type: "end" }>): Extract<Command, { type: "end" }> {
+  if (end.kind !== "done" || job.missing === undefined) return end;
+  job.fail(job.missing);
+  return { ...end, kind: "failed" };
 }
 
 function adoption(job: number, proposal: AdoptedOutcomes): SchedulerEvent {

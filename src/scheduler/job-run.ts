@@ -45,6 +45,8 @@ export class JobRun implements RunningJob {
   /** `onEnded` was called. */
   finished = false;
   error: unknown;
+  /** Why the input ended too soon. */
+  missing: unknown;
   /** How often tasks have thrown, where `shouldRetry` was asked. */
   readonly thrown = new Map<number, number>();
   #reason: string | undefined;
@@ -153,7 +155,8 @@ export class JobRun implements RunningJob {
     if (run && !drawn.recorded) records.push({ type: "inputs", run: run.bytes });
     const inputsAt = records.length - 1;
     const total = this.counts.drawn + drawn.count;
-    if (drawn.done && !drawn.recorded) {
+    this.missing ??= drawn.missing;
+    if (drawn.done && !drawn.recorded && drawn.missing === undefined) {
       records.push({ type: "input-complete", jobNumber: this.ref.number, total });
     }
     if (records.length === 0) {

@@ -1,3 +1,4 @@
+import { KingletError } from "../errors.ts";
 import { entryIsOk, Run } from "../job/entries.ts";
 import { type JobState, type JournalState, readJournal } from "../job/fold.ts";
 import type { FrameLocation, Journal } from "../job/journal.ts";
@@ -13,7 +14,7 @@ import { RangeSet } from "./range-set.ts";
 export interface ResumeParts {
   /** The recorded inputs, read again from the journal as they are needed. */
   readonly input: JobInput;
-  /** False: the dead driver had not drawn its input to the end. Only what it recorded will run. */
+  /** False: the dead driver had not drawn its input to the end. What it recorded will run, and then the job fails. */
   readonly inputComplete: boolean;
   readonly settled: RangePairs;
   readonly adopted: readonly AdoptedOutcomes[];
@@ -115,6 +116,19 @@ async function lostTasks(
   return lost;
 }
 
+function inputIncomplete(job: JobState): KingletError {
+  const drawn = job.drawn.toLocaleString("en");
+  return new KingletError(
+    "INPUT_INCOMPLETE",
+    `job ${job.id}: all ${drawn} recorded items are done, but its program died before it had drawn all of its items`,
+    {
+      remedy:
+        "Run the script again with option name to go on from here; or read these results by iterating the job.",
+      details: { jobId: job.id, drawn: job.drawn },
+    },
+  );
+}
+
 /** The inputs that an earlier driver recorded, frame by frame. */
 class RecordedInput implements JobInput {
   readonly knownLength: number;
@@ -133,7 +147,12 @@ class RecordedInput implements JobInput {
   draw(): MaybePromise<DrawnInputs> {
     const { inputs, total } = this.#job;
     const recorded = inputs[this.#next];
-    if (!recorded) return { count: 0, done: true };
+    if (!recorded)
+      return {
+        count: 0,
+        done: true,
+        ...(total === undefined ? { missing: inputIncomplete(this.#job) } : {}),
+      };
     this.#next += 1;
     const { first, count, location } = recorded;
     const done = total !== undefined && this.#next === inputs.length;

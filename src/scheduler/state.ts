@@ -1,6 +1,6 @@
 import { onAttemptEnded } from "./attempt-ended.ts";
 import type { Command, JobPlan, SchedulerEvent } from "./commands.ts";
-import { dispatch, drawMore, enqueueJob, refreshScale } from "./dispatch.ts";
+import { countDemand, dispatch, drawMore, enqueueJob, scale } from "./dispatch.ts";
 import { createJob, isComplete, requeue } from "./job-state.ts";
 import type { SchedulerState } from "./machine.ts";
 import type { JobState } from "./model.ts";
@@ -65,9 +65,11 @@ function finish(state: SchedulerState, job: JobState | undefined): Command[] {
     drawMore(state, job);
     enqueueJob(state, job);
   }
-  refreshScale(state, job);
+  countDemand(state, job);
   dispatch(state);
   setWake(state);
+  // Last: a backend may answer at once, and take away a slot that has just been given work.
+  scale(state);
   return state.out;
 }
 
@@ -136,10 +138,11 @@ function endById(state: SchedulerState, id: number, kind: Parameters<typeof endJ
 function onWithdrawn(state: SchedulerState, name: string): void {
   const slot = state.slots.get(name);
   if (!slot) return;
-  // The backend has ended them all before; should it not have, nothing may wait for them.
+  // The backend has ended all that it knew of; what is still here crossed the withdrawal, and never reached it.
   for (const attempt of [...slot.attempts]) {
-    const end = { kind: "lost", startedTask: undefined, evidence: `slot ${name} was withdrawn` } as const;
+    const end = { kind: "revoked", startedTask: undefined, evidence: `slot ${name} was withdrawn` } as const;
     onAttemptEnded(state, attempt.id, end);
+    enqueueJob(state, attempt.job);
   }
   state.slots.withdraw(slot);
 }
@@ -173,7 +176,7 @@ function onTick(state: SchedulerState): void {
     if (job.ended) continue;
     requeue(job, first, end, alone);
     enqueueJob(state, job);
-    refreshScale(state, job);
+    countDemand(state, job);
   }
   dispatch(state);
   checkStragglers(state);

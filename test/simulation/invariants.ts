@@ -1,6 +1,6 @@
-import type { SchedulerState } from "./machine.ts";
-import type { JobState } from "./model.ts";
-import { RangeSet } from "./range-set.ts";
+import type { SchedulerState } from "../../src/scheduler/machine.ts";
+import type { JobState } from "../../src/scheduler/model.ts";
+import { RangeSet } from "../../src/scheduler/range-set.ts";
 
 /** @throws Error naming what is wrong; for tests and the simulation */
 export function checkInvariants(state: SchedulerState): void {

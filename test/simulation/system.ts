@@ -1,0 +1,29 @@
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+
+/** The modules that the simulation runs: those of `src`, or of a copy with a planted bug. */
+export interface System {
+  readonly driver: typeof import("../../src/scheduler/driver.ts");
+  readonly resume: typeof import("../../src/scheduler/resume.ts");
+  readonly journal: typeof import("../../src/job/journal.ts");
+  readonly fold: typeof import("../../src/job/fold.ts");
+  readonly takeover: typeof import("../../src/job/takeover.ts");
+  readonly memory: typeof import("../../src/storage/memory.ts");
+  readonly state: typeof import("../../src/scheduler/state.ts");
+}
+
+export async function loadSystem(sourceFolder: string): Promise<System> {
+  const load = (file: string) => import(pathToFileURL(path.join(sourceFolder, file)).href);
+  const [driver, resume, journal, fold, takeover, memory, state] = await Promise.all([
+    load("scheduler/driver.ts"),
+    load("scheduler/resume.ts"),
+    load("job/journal.ts"),
+    load("job/fold.ts"),
+    load("job/takeover.ts"),
+    load("storage/memory.ts"),
+    load("scheduler/state.ts"),
+  ]);
+  return { driver, resume, journal, fold, takeover, memory, state };
+}
+
+export const SOURCE_FOLDER = path.resolve(import.meta.dirname, "../../src");
