@@ -4,8 +4,8 @@ import path from "node:path";
 
 /**
  * A few bytes that the driver and one worker share, and that outlive the worker: what it is doing just now, and what
- * the driver wants of the invocations it was sent. A file without a name (made in the temporary folder, unlinked at
- * once, handed on as a descriptor): about 1 µs a write, exact after any crash, and nothing to clean up. It isn't in
+ * the driver wants of the invocations it was sent. A file without a name (in the temporary folder, handed on as a
+ * descriptor): about 1 µs a write, exact after any crash, and nothing to clean up. It isn't in
  * the job's store because that may be on another machine.
  *
  *   0   state: sequence u32 | phase u32 | attempt u32 | check u32 | task index f64 | started at, monotonic ms f64
@@ -87,6 +87,26 @@ export class MarkerWriter {
   }
 }
 
+/** Linux's O_TMPFILE, which Node doesn't name. Source: open(2). */
+const O_TMPFILE = 0o20000000 | (fs.constants.O_DIRECTORY ?? 0);
+
+/** A file without a name, readable and writable by this user alone. @throws Error of the file system */
+function openNameless(folder: string): number {
+  if (process.platform === "linux") {
+    try {
+      return fs.openSync(folder, O_TMPFILE | fs.constants.O_RDWR, 0o600);
+    } catch {
+      // not every file system can; the other way says what is wrong, if it fails as well
+    }
+  }
+  // Only a driver killed between these two calls leaves the file, which is empty.
+  const random = Math.floor(Math.random() * 2 ** 48).toString(36);
+  const file = path.join(folder, `kinglet-marker-${process.pid}-${random}`);
+  const fd = fs.openSync(file, "wx+", 0o600);
+  fs.unlinkSync(file);
+  return fd;
+}
+
 /** The driver's side. */
 export class Marker {
   /** To be handed to the worker. */
@@ -95,10 +115,7 @@ export class Marker {
 
   /** @throws Error of the file system where the temporary folder can't be written */
   constructor() {
-    const random = Math.floor(Math.random() * 2 ** 48).toString(36);
-    const file = path.join(os.tmpdir(), `kinglet-marker-${process.pid}-${random}`);
-    this.fd = fs.openSync(file, "wx+", 0o600);
-    fs.unlinkSync(file);
+    this.fd = openNameless(os.tmpdir());
     // Reserves the bytes: a full disk must not fail a task's start later.
     fs.writeSync(this.fd, Buffer.alloc(MARKER_BYTES), 0, MARKER_BYTES, 0);
   }
