@@ -150,6 +150,9 @@ class DiskStore implements ObjectStore {
   }
 
   exists(key: string): boolean {
+    checkKey(key);
+    // Mostly the answer is no, of which one quick system call is sure: nothing is there, by whatever way.
+    if (!fs.existsSync(this.#paths.pathOf(key))) return false;
     return this.#atFile(key, (file) => fs.lstatSync(file, { throwIfNoEntry: false })?.isFile()) ?? false;
   }
 
