@@ -68,7 +68,9 @@ export class FileSet implements AsyncIterable<PoolFile> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<PoolFile, void, undefined> {
     const { glob } = await import("tinyglobby");
-    const found = await glob([...this.patterns], { cwd: this.folder, absolute: true, onlyFiles: true, dot: false });
+    // A folder whose name matches (node_modules/highlight.js) is no file, nor are the files in it.
+    const options = { cwd: this.folder, absolute: true, onlyFiles: true, expandDirectories: false };
+    const found = await glob([...this.patterns], options);
     if (found.length === 0) {
       throw new UsageError("BAD_ARGUMENT", `files: no file matches ${this.patterns.join(", ")} in ${this.folder}`, {
         remedy: "Check the pattern; it is taken relative to the current folder.",

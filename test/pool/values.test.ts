@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { secret, StoredObject, task } from "../../src/index.ts";
@@ -10,6 +10,8 @@ describe("pool.files", () => {
     for (const [name, text] of [["b.txt", "two\nlines\r\n"], ["a.txt", "one"], ["c.md", "no"]]) {
       writeFileSync(path.join(folder, name!), text!);
     }
+    mkdirSync(path.join(folder, "folder.txt"));
+    writeFileSync(path.join(folder, "folder.txt", "inside"), "not matched");
     const pool = testPool();
     const seen = await pool.map(async (file) => {
       const lines: string[] = [];
