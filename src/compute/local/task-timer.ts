@@ -54,7 +54,8 @@ export class TaskTimer {
     const isLoading = phase === PHASE_LOADING;
     const limitMs = isLoading ? Math.max(this.#timeoutMs, LOAD_LIMIT_MS) : this.#timeoutMs;
     const elapsedMs = monotonicMs() - startedMs;
-    if (elapsedMs < limitMs) this.#arm(limitMs - elapsedMs);
+    // A task may begin as soon as its function is loaded: never look away for longer than its own time.
+    if (elapsedMs < limitMs) this.#arm(Math.min(limitMs - elapsedMs, this.#timeoutMs));
     else if (isLoading) this.#onLate(index, `its function was not loaded within ${limitMs} ms`);
     else this.#onLate(index, `no outcome within ${limitMs} ms`);
   }
