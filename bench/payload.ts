@@ -1,6 +1,11 @@
 import type { Benchmark, Metric } from "./lib/benchmark.ts";
 import { variantOf } from "./lib/peers.ts";
 
+interface Case {
+  readonly sizeBytes: number;
+  readonly count: number;
+}
+
 const KIB = 1024;
 const NAMES = ["kinglet", "piscina", "piscina, transferred", "workerpool", "faast.js local"] as const;
 
@@ -12,9 +17,9 @@ const payload: Benchmark = ({ workers, sizeMib = 16 }) => {
   const cases = [...new Set(sizesBytes)].map((sizeBytes) => ({ sizeBytes, count: countFor(sizeBytes) }));
   const metrics: Metric[] = cases.map(({ sizeBytes, count }) => ({
     figure: String(sizeBytes),
-    title: `${count} × ${sizeName(sizeBytes)}`,
+    title: `${sizeName(sizeBytes)}, a task (${count} of them)`,
     baseline: "piscina",
-    tasks: count,
+    unit: "µs",
   }));
   return {
     title: `payload: maps over byte arrays, there and back, ${workers} warm workers`,
@@ -25,7 +30,7 @@ const payload: Benchmark = ({ workers, sizeMib = 16 }) => {
     bars: [],
     notes: [
       "Kinglet's items and results are durable, the peers keep nothing; `transferred` gives up the caller's own copy.",
-      "faast.js sends JSON with base64 and does only the smaller sizes.",
+      "faast.js does only the smaller sizes, 50 of each: it sends bytes as JSON lists of numbers.",
     ],
   };
 };
@@ -39,6 +44,10 @@ const countFor = (sizeBytes: number): number =>
 const sizeName = (sizeBytes: number): string =>
   sizeBytes < KIB * KIB ? `${sizeBytes / KIB} KiB` : `${sizeBytes / KIB / KIB} MiB`;
 
-function fewerFor<T extends { sizeBytes: number }>(name: string, cases: readonly T[]): readonly T[] {
-  return name === "faast.js local" ? cases.filter(({ sizeBytes }) => sizeBytes <= 64 * KIB) : cases;
+/** faast.js sends bytes as JSON lists of numbers: 64 KiB take it a second. */
+function fewerFor(name: string, cases: readonly Case[]): readonly Case[] {
+  if (name !== "faast.js local") return cases;
+  return cases
+    .filter(({ sizeBytes }) => sizeBytes <= 16 * KIB)
+    .map(({ sizeBytes }) => ({ sizeBytes, count: 50 }));
 }

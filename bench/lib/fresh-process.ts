@@ -5,6 +5,9 @@ import type { Figures } from "./benchmark.ts";
 
 const benchFolder = path.dirname(import.meta.dirname);
 
+/** A sample that takes longer hangs. */
+const LIMIT_MS = 300_000;
+
 export interface ProcessEnd {
   readonly stdout: string;
   /** From the start of the process to the first line that it printed, milliseconds. */
@@ -34,6 +37,8 @@ function run(file: string, argument: unknown, folder: string): Promise<ProcessEn
   const child = spawn(process.execPath, [...nodeArguments(), file, JSON.stringify(argument)], {
     stdio: ["ignore", "pipe", "pipe"],
     env,
+    timeout: LIMIT_MS,
+    killSignal: "SIGKILL",
   });
   let [stdout, stderr] = ["", ""];
   let firstLineMs = Number.NaN;

@@ -24,7 +24,7 @@ for (const { sizeBytes, count } of cases) {
     timesMs.push(performance.now() - startedAtMs);
     check(results, sizeBytes, repeat);
   }
-  figures[String(sizeBytes)] = medianOf(timesMs);
+  figures[String(sizeBytes)] = (medianOf(timesMs) * 1000) / count;
 }
 await subject.close();
 report(figures);
