@@ -54,7 +54,7 @@ export interface ProcessExit {
 
 const STDERR_TAIL_LINES = 20;
 /** After a process's end its pipes may be held open by what its tasks spawned. */
-const DRAIN_MS = 300;
+const DRAIN_MS = 2000;
 /** Time for a dying process to end by itself. */
 const LAST_WORDS_MS = 250;
 const START_LIMIT_MS = 30_000;
