@@ -1,0 +1,16 @@
+/** A vitest reporter: ends the run with one plain line, for people and programs that look at the end of a log. */
+export default class ClosingLine {
+  onTestRunEnd(modules, errors) {
+    const counts = { passed: 0, failed: 0, skipped: 0 };
+    for (const module of modules) {
+      // A file that could not be loaded has no tests, and has failed all the same.
+      if (module.state() === "failed" && [...module.children.allTests()].length === 0) counts.failed += 1;
+      for (const test of module.children.allTests()) {
+        const { state } = test.result();
+        if (state in counts) counts[state] += 1;
+      }
+    }
+    counts.failed += errors.length;
+    process.stdout.write(`\ntests: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
+  }
+}
