@@ -48,9 +48,11 @@ function isUnchanging(node: GraphNode): boolean {
 }
 
 /**
- * True if capturing the function again later would give the same: all its variables are imports or constants.
+ * True if capturing the function again later would give the same: all its variables are imports or constants, and
+ * none holds data that this process could change meanwhile.
  */
 export function isConstant(capture: FunctionWriter): boolean {
+  if (capture.writer.nodes.some((node) => node[0] === "plain")) return false;
   return capture.units.every((unit) =>
     [...unit.bindings].every(([name, binding]) => {
       if (binding.kind === "import") return true;

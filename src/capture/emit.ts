@@ -95,7 +95,9 @@ class Emitter {
   #scope(node: ScopeNode): void {
     const names = [...node.variables.keys()];
     // One by one: what the first of them needs may be the next.
-    const assignments = names.map((name) => `()=>{${name}=${RUNTIME}.slot(${this.#slot(node, name)})}`).join(",");
+    const assignments = names
+      .map((name) => `()=>{${name}=${RUNTIME}.slot(${this.#slot(node, name)})}`)
+      .join(",");
     this.#output.write(
       names.length > 0 ? `{let ${names.join(",")};${RUNTIME}.variables(${assignments});\n` : "{\n",
     );

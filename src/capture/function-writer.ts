@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import module from "node:module";
 import path from "node:path";
 import * as types from "node:util/types";
-import { isNative } from "../codec/graph/builtins.ts";
+import { isNative, nodeFunctionPath } from "../codec/graph/builtins.ts";
 import type { CallableObject, FunctionHook } from "../codec/graph/hooks.ts";
 import { classNames } from "../codec/graph/identity.ts";
 import { liveProblem, type Problem } from "../codec/graph/kinds.ts";
@@ -256,6 +256,8 @@ export class FunctionWriter implements FunctionHook {
   }
 
   #encodeNodeFunction(fn: CallableObject, script: Script, step: CaptureStep): GraphNode {
+    const builtin = nodeFunctionPath(fn);
+    if (builtin) return ["builtin", ...builtin];
     // A module's own `require`.
     const paths = (fn as { resolve?: { paths?: (request: string) => string[] | null } }).resolve?.paths;
     if (fn.name === "require" && typeof paths === "function") {
@@ -314,8 +316,9 @@ export class FunctionWriter implements FunctionHook {
     try {
       return parseFunction(text);
     } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
       this.fail(step, {
-        why: `its source could not be parsed (${(error as Error).message}): ${text.slice(0, 80)}`,
+        why: `its source could not be parsed (${error.message}): ${text.slice(0, 80)}`,
       });
     }
   }
@@ -379,7 +382,8 @@ export class FunctionWriter implements FunctionHook {
     const { script } = unit;
     const isModuleLevel = modulePlace !== undefined;
     const variable = isModuleLevel ? script.syntax.imports.get(name) : undefined;
-    const isThatOne = variable && (variable.place === modulePlace || (modulePlace === -1 && variable.kind === "require"));
+    const isThatOne =
+      variable && (variable.place === modulePlace || (modulePlace === -1 && variable.kind === "require"));
     const imported = isThatOne && this.#importedBinding(variable, script, value, depth, step);
     if (imported) return imported;
     if (isModuleLevel && this.choices.recipes.has(`${script.id}#${name}`)) {

@@ -1,5 +1,3 @@
-import fs from "node:fs";
-import path from "node:path";
 import * as types from "node:util/types";
 import type { GraphNode, ImportRecord } from "../codec/graph/nodes.ts";
 import { isPlainPrototype } from "../codec/graph/writer.ts";
@@ -16,7 +14,7 @@ import {
   requireIfLoaded,
   walkPath,
 } from "./references.ts";
-import { type Script, urlOf } from "./scripts.ts";
+import { type Script, urlOf, viteFile } from "./scripts.ts";
 
 /** Members of an imported value that are looked at, so that a huge namespace costs no time. */
 const INDEXED_MEMBERS = 3_000;
@@ -177,15 +175,4 @@ function ownExport(fn: object, script: Script, scopes: () => readonly Scope[]): 
     }
   }
   return undefined;
-}
-
-/** `/x` is relative to vite's root: some folder above the importing file. */
-function viteFile(specifier: string, importer: string): string {
-  const bare = specifier.replace(/^\/@fs(?=\/)/, "").replace(/[?#].*$/, "");
-  if (!bare.startsWith("/") || fs.existsSync(bare)) return bare;
-  for (let folder = path.dirname(importer); ; folder = path.dirname(folder)) {
-    const file = path.join(folder, bare);
-    if (fs.existsSync(file)) return file;
-    if (path.dirname(folder) === folder) return bare;
-  }
 }

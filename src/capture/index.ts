@@ -54,9 +54,7 @@ export function captureFunction(fn: AnyFunction, options: CaptureOptions = {}): 
   if (known && !hasOwnProperties(fn)) return known;
   const { graph, capture } = writeGraph(fn, "fn", { userFiles }, (written, root) => {
     // Sloppy code would not notice that its writes to frozen data do nothing.
-    const plainShared = written.units.every(
-      (unit) => unit.isStrict || !unit.parsed.facts.writesProperties,
-    );
+    const plainShared = written.units.every((unit) => unit.isStrict || !unit.parsed.facts.writesProperties);
     return { closed: isClosed(written, root, plainShared), plainShared, name: fn.name };
   });
   const unit = capture.units.find((candidate) => candidate.fn === fn);

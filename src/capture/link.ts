@@ -15,7 +15,7 @@ import {
   walkPath,
 } from "./references.ts";
 import { rememberSpecial } from "./restored-values.ts";
-import { pathOf } from "./scripts.ts";
+import { pathOf, urlOf, viteFile } from "./scripts.ts";
 
 /** What several graphs that are linked for one task have in common: their classes. */
 export interface LinkScope {
@@ -108,7 +108,7 @@ class Link implements FunctionLinker, LinkRuntime {
         return require;
       }
       case "dynamicImport":
-        return this.importer(node[1]);
+        return this.#viteImporter(node[1]);
       case "moduleMeta": {
         const meta = moduleObject(node[1]);
         rememberSpecial(meta, node);
@@ -192,6 +192,15 @@ class Link implements FunctionLinker, LinkRuntime {
 
   importer(url: string): unknown {
     const importer = importerOf(url);
+    rememberSpecial(importer, ["dynamicImport", url]);
+    return importer;
+  }
+
+  #viteImporter(url: string): unknown {
+    const load = importerOf(url);
+    const importer = (specifier: string, options?: ImportCallOptions) => {
+      return load(specifier.startsWith("/") ? urlOf(viteFile(specifier, pathOf(url))) : specifier, options);
+    };
     rememberSpecial(importer, ["dynamicImport", url]);
     return importer;
   }

@@ -11,7 +11,7 @@ export interface ImportedVariable {
   readonly attributes?: Record<string, string>;
   /** `source` or `defer` imports. */
   readonly phase?: string;
-  /** Offset of what declares it: the program, or a function around a whole module. */
+  /** Offset of what declares it: the program, a function around a whole module, or a block in one of these. */
   readonly place: number;
 }
 
@@ -175,7 +175,8 @@ function collectImports(
     if (statement.type === "ImportDeclaration") collectImport(statement, add);
     else if (statement.type === "VariableDeclaration") {
       for (const declarator of statement["declarations"]) collectRequire(declarator, add);
-    } else if (statement.type === "BlockStatement") collectImports(statement["body"], imports, place);
+    } else if (statement.type === "BlockStatement")
+      collectImports(statement["body"], imports, statement.start);
     else {
       const wrapper = wrapperFunction(statement);
       if (wrapper) collectImports(wrapper["body"].body, imports, wrapper.start);
@@ -221,10 +222,7 @@ const INTEROP_HELPERS =
   /^(__toESM|__importDefault|__importStar|_interopRequireDefault|_interopRequireWildcard|_interop_require_default|_interop_require_wildcard|_export_star)$/;
 
 /** `require("x")`, `await import("x")` and vite's calls, behind member accesses and compilers' helpers. */
-function importingExpression(
-  given: SyntaxNode | null,
-  path: readonly string[],
-): Found | undefined {
+function importingExpression(given: SyntaxNode | null, path: readonly string[]): Found | undefined {
   const node: SyntaxNode | null = given?.type === "ChainExpression" ? given["expression"] : given;
   if (!node) return undefined;
   if (node.type === "MemberExpression") {

@@ -55,13 +55,21 @@ function declaringPlaces({ parents }: FoundNode): DeclaringPlace[] {
   const program = parents[0];
   const wrapper = parents[1] && wrapperFunction(parents[1]);
   const places: DeclaringPlace[] = [];
+  let isModuleLevel = true;
   for (const parent of parents) {
     const names = declaredNames(parent);
     if (parent === program) for (const name of LOADER_NAMES) names.add(name);
-    if (names.size === 0) continue;
-    places.push({ place: parent.start, names, isModuleLevel: parent === program || parent === wrapper });
+    if (!runsOnce(parent) && parent !== wrapper) isModuleLevel = false;
+    if (names.size > 0) places.push({ place: parent.start, names, isModuleLevel });
   }
   return places;
+}
+
+/** What is directly in a program or wrapper: statements, blocks, calls; but no function, loop or class. */
+function runsOnce({ type }: SyntaxNode): boolean {
+  return /^(Program|BlockStatement|ExpressionStatement|CallExpression|VariableDeclarat\w+|Export\w+)$/.test(
+    type,
+  );
 }
 
 /** Parameters of the function that Node wraps a CommonJS module in. */

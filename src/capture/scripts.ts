@@ -65,7 +65,7 @@ export class Script {
 
   /** Reads the text so that `text` is in it at `location`: from the file where that is what runs, else from V8. */
   ensureContains(text: string, location: CodeLocation): void {
-    if (this.#source === undefined && this.isFile) {
+    if (this.#source === undefined && this.isFile && !runsTransformed()) {
       this.#source = sourceFromDisk(this.filePath);
       this.#fromDisk = this.#source !== undefined;
     }
@@ -168,9 +168,30 @@ export function urlOf(place: string): string {
   return path.isAbsolute(place) ? pathToFileURL(place).href : place;
 }
 
+/** Vite writes `/x` for a file in its root: some folder above the importing file. */
+export function viteFile(specifier: string, importer: string): string {
+  const bare = specifier.replace(/^\/@fs(?=\/)/, "").replace(/[?#].*$/, "");
+  if (!bare.startsWith("/") || fs.existsSync(bare)) return bare;
+  for (let folder = path.dirname(importer); ; folder = path.dirname(folder)) {
+    const file = path.join(folder, bare);
+    if (fs.existsSync(file)) return file;
+    if (path.dirname(folder) === folder) return bare;
+  }
+}
+
 function resolveSource(source: string, scriptPath: string): string {
   if (source.startsWith("file:")) return pathOf(source);
   return path.isAbsolute(source) ? source : path.resolve(path.dirname(scriptPath), source);
+}
+
+/**
+ * Files are not what runs if a loader transforms them (tsx, vitest). Where none is in sight, reading the file saves
+ * a list of all scripts from V8.
+ */
+function runsTransformed(): boolean {
+  if (process.env["VITEST"] !== undefined || "__vitest_worker__" in globalThis) return true;
+  const options = [...process.execArgv, process.env["NODE_OPTIONS"] ?? ""].join(" ");
+  return /(^|\s)(--(import|require|loader|experimental-loader)\b|-r\b)/.test(options);
 }
 
 function sourceFromDisk(filePath: string): string | undefined {

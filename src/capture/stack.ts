@@ -26,7 +26,8 @@ const GENERATOR_FRAME = /^\s+at \S+\.next \(<anonymous>\)$/;
 function withoutOwnTail(stack: string): string {
   if (!stack.includes(OWN_FOLDER)) return stack;
   const lines = stack.split("\n");
-  while (lines.length > 1 && (lines.at(-1)!.includes(OWN_FOLDER) || GENERATOR_FRAME.test(lines.at(-1)!))) lines.pop();
+  while (lines.length > 1 && (lines.at(-1)!.includes(OWN_FOLDER) || GENERATOR_FRAME.test(lines.at(-1)!)))
+    lines.pop();
   return lines.join("\n");
 }
 

@@ -28,7 +28,13 @@ export const forms: readonly Form[] = [
     execArgv: [],
     features: [...COMMON, "live-bindings", "module-only"],
   },
-  { name: "CommonJS", type: "commonjs", extension: ".cjs", execArgv: [], features: [...COMMON, "commonjs-only"] },
+  {
+    name: "CommonJS",
+    type: "commonjs",
+    extension: ".cjs",
+    execArgv: [],
+    features: [...COMMON, "commonjs-only"],
+  },
   {
     name: "TypeScript, types stripped",
     type: "module",
@@ -58,9 +64,10 @@ export function writeForm(form: Form): string {
   fs.symlinkSync(path.join(REPOSITORY, "node_modules"), path.join(folder, "node_modules"));
   fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify({ type: form.type }));
   fs.mkdirSync(path.join(folder, "lib"));
-  for (const file of ["lib/data.json", "lib/add.wasm"]) fs.copyFileSync(path.join(TORTURE, file), path.join(folder, file));
+  for (const file of ["lib/data.json", "lib/add.wasm", "lib/dyn.mjs"])
+    fs.copyFileSync(path.join(TORTURE, file), path.join(folder, file));
   for (const name of ["table", "lib/dep", "lib/barrel", "lib/types"]) writeFile(form, folder, name);
-  fs.writeFileSync(path.join(folder, "lib/dyn.mjs"), strip(read("lib/dep.ts")));
+
   for (const name of form.features) writeFile(form, folder, name);
   return folder;
 }
@@ -70,7 +77,10 @@ function writeFile(form: Form, folder: string, name: string): void {
   const target = path.join(folder, `${name}${form.extension}`);
   if (form.extension !== ".ts" && fs.existsSync(special)) return fs.copyFileSync(special, target);
   const source = read(`${name}.ts`);
-  const text = form.extension === ".ts" ? source : strip(source).replaceAll(/(["']\.[^"']*)\.ts(["'])/g, `$1${form.extension}$2`);
+  const text =
+    form.extension === ".ts"
+      ? source
+      : strip(source).replaceAll(/(["']\.[^"']*)\.ts(["'])/g, `$1${form.extension}$2`);
   fs.writeFileSync(target, form.extension === ".cjs" ? toCommonjs(text) : text);
 }
 
@@ -85,16 +95,28 @@ function toCommonjs(text: string): string {
   const exported: string[] = [];
   const body = text
     .replaceAll(/^import \* as (\w+) from (".*?");$/gm, "const $1 = require($2);")
-    .replaceAll(/^import (\w+) from (".*?")( with .*)?;$/gm, (_, name: string, from: string) => `const ${name} = require(${from})${defaultOf(from)};`)
-    .replaceAll(/^import (\w+), \{(.*)\} from (".*?");$/gm, (_, name: string, names: string, from: string) => {
-      return `const ${name} = require(${from})${defaultOf(from)}; const {${renamed(names)}} = require(${from});`;
-    })
-    .replaceAll(/^import \{(.*)\} from (".*?");$/gm, (_, names: string, from: string) => `const {${renamed(names)}} = require(${from});`)
+    .replaceAll(
+      /^import (\w+) from (".*?")( with .*)?;$/gm,
+      (_, name: string, from: string) => `const ${name} = require(${from})${defaultOf(from)};`,
+    )
+    .replaceAll(
+      /^import (\w+), \{(.*)\} from (".*?");$/gm,
+      (_, name: string, names: string, from: string) => {
+        return `const ${name} = require(${from})${defaultOf(from)}; const {${renamed(names)}} = require(${from});`;
+      },
+    )
+    .replaceAll(
+      /^import \{(.*)\} from (".*?");$/gm,
+      (_, names: string, from: string) => `const {${renamed(names)}} = require(${from});`,
+    )
     .replaceAll(/^export \{(.*)\} from (".*?");$/gm, (_, names: string, from: string) => {
-      return names.split(",").map((item) => {
-        const [name, as = name] = item.trim().split(" as ");
-        return `exports.${as} = require(${from}).${name};`;
-      }).join(" ");
+      return names
+        .split(",")
+        .map((item) => {
+          const [name, as = name] = item.trim().split(" as ");
+          return `exports.${as} = require(${from}).${name};`;
+        })
+        .join(" ");
     })
     .replaceAll(/^export \* from (".*?");$/gm, "Object.assign(exports, require($1));")
     .replaceAll(/^export default function (\w+)/gm, (_, name: string) => {
@@ -112,13 +134,26 @@ const defaultOf = (from: string): string => (/^"\.(?!.*\.json)/.test(from) ? ".d
 const renamed = (names: string): string => names.replaceAll(" as ", ": ");
 
 /** Runs a form's features with a Node, in a process of its own; the result of each case. */
-export async function runForm(form: Form, folder: string, execPath: string = process.execPath): Promise<CaseResult[]> {
+export async function runForm(
+  form: Form,
+  folder: string,
+  execPath: string = process.execPath,
+): Promise<CaseResult[]> {
   const files = form.features.map((name) => path.join(folder, `${name}${form.extension}`));
-  return runProgram([...form.execArgv, path.join(import.meta.dirname, "run-cases.ts"), ...files], folder, execPath);
+  return runProgram(
+    [...form.execArgv, path.join(import.meta.dirname, "run-cases.ts"), ...files],
+    folder,
+    execPath,
+  );
 }
 
 /** One feature as the very script that the process was started with. */
-export async function runAsMain(form: Form, folder: string, feature: string, exportName: string): Promise<CaseResult[]> {
+export async function runAsMain(
+  form: Form,
+  folder: string,
+  feature: string,
+  exportName: string,
+): Promise<CaseResult[]> {
   const file = path.join(folder, `${feature}-main${form.extension}`);
   const runner = JSON.stringify(path.join(import.meta.dirname, "run-cases.ts"));
   const source = fs.readFileSync(path.join(folder, `${feature}${form.extension}`), "utf8");
@@ -130,7 +165,11 @@ export async function runAsMain(form: Form, folder: string, feature: string, exp
 async function runProgram(args: readonly string[], cwd: string, execPath: string): Promise<CaseResult[]> {
   const { NODE_OPTIONS: _inherited, VITEST: _vitest, ...inherited } = process.env;
   const env = { ...inherited, TORTURE_LIB: path.join(TORTURE, "lib") };
-  const child = spawn(execPath, ["--disable-warning=ExperimentalWarning", ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(execPath, ["--disable-warning=ExperimentalWarning", ...args], {
+    cwd,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   let errors = "";
   child.stdout.on("data", (chunk) => (output += chunk));
@@ -140,6 +179,7 @@ async function runProgram(args: readonly string[], cwd: string, execPath: string
     .split("\n")
     .filter((line) => line.startsWith(MARK))
     .map((line) => JSON.parse(line.slice(MARK.length)) as CaseResult);
-  if (code !== 0 || results.length === 0) throw new Error(`${args.join(" ")} ended with ${code}\n${output}\n${errors}`);
+  if (code !== 0 || results.length === 0)
+    throw new Error(`${args.join(" ")} ended with ${code}\n${output}\n${errors}`);
   return results;
 }

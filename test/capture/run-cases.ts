@@ -3,7 +3,7 @@
  * reports. As a program: `node run-cases.ts <module>…`, one line of JSON a case, after the mark.
  */
 import { pathToFileURL } from "node:url";
-import { isDeepStrictEqual, inspect } from "node:util";
+import { inspect, isDeepStrictEqual } from "node:util";
 import { type AnyFunction, type CapturedFunction, captureFunction } from "../../src/capture/index.ts";
 import { startWorker, type Worker } from "./worker.ts";
 
@@ -39,7 +39,8 @@ export async function runCase(one: Case, worker: Worker): Promise<string> {
   let captured: CapturedFunction;
   try {
     captured = one.begin ? one.begin((fn) => captureFunction(fn)) : captureFunction(one.fn!);
-    if (!one.begin && captureFunction(one.fn!).hash !== captured.hash) return "a second capture has another hash";
+    if (!one.begin && captureFunction(one.fn!).hash !== captured.hash)
+      return "a second capture has another hash";
   } catch (error) {
     const { message } = error as Error;
     if (one.pattern && new RegExp(one.pattern, one.flags).test(message)) return "";
@@ -64,8 +65,13 @@ function unlike(one: Case, results: unknown[]): string {
     : `gave ${inspect(results, { depth: 9 })} instead of ${inspect(one.expected, { depth: 9 })}`;
 }
 
-export async function runTables(tables: readonly Table[], report: (result: CaseResult) => void): Promise<void> {
-  const worker = startWorker({ execArgv: process.execArgv.filter((option) => !option.startsWith("--disable-warning")) });
+export async function runTables(
+  tables: readonly Table[],
+  report: (result: CaseResult) => void,
+): Promise<void> {
+  const worker = startWorker({
+    execArgv: process.execArgv.filter((option) => !option.startsWith("--disable-warning")),
+  });
   for (const { feature, cases } of tables) {
     for (const one of cases) report({ feature, name: one.name, problem: await runCase(one, worker) });
   }

@@ -2,8 +2,9 @@
  * The worker side of the capture tests: a process of its own, kept warm. Run by `startWorker` of worker.ts; takes
  * `{ id, bytes, calls: [args…] }` by IPC and calls a fresh instance of the function for each of them.
  */
-import { createCodec } from "../../src/codec/codec.ts";
+
 import { restoreFunction } from "../../src/capture/restore.ts";
+import { createCodec } from "../../src/codec/codec.ts";
 import type { Answer, Request } from "./worker.ts";
 
 process.on("message", (request: Request) => {
@@ -27,6 +28,10 @@ async function answer({ id, bytes, calls }: Request): Promise<Answer> {
     }
     return { id, outcomes };
   } catch (error) {
-    return { id, outcomes: [], failed: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    return {
+      id,
+      outcomes: [],
+      failed: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    };
   }
 }

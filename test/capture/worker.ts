@@ -40,7 +40,8 @@ export function startWorker(options: { execPath?: string; execArgv?: readonly st
     waiting.delete(answer.id);
   });
   child.on("exit", (code) => {
-    for (const [id, settle] of waiting) settle({ id, outcomes: [], failed: `the worker exited with ${code}` });
+    for (const [id, settle] of waiting)
+      settle({ id, outcomes: [], failed: `the worker exited with ${code}` });
   });
   const codec = createCodec(driverGraphLane());
   return {

@@ -4,26 +4,21 @@ import type { BuiltinStep, GraphNode } from "./nodes.ts";
 /** Where a builtin is found again in any process: `["global", "Math", "max"]`, `["module", "fs", "readFile"]`. */
 export type BuiltinPath = readonly ["global" | "module" | "intrinsic", ...BuiltinStep[]];
 
-/** Tells whether a function written in JavaScript is Node's own (`fetch`, `structuredClone`), not the user's. */
-export type NodeFunctionTest = (fn: object) => boolean;
-
-const GLOBAL_OBJECTS = new Set([
-  "Math",
-  "JSON",
-  "Reflect",
-  "Atomics",
-  "Intl",
-  "WebAssembly",
-  "Temporal",
-  "console",
-  "process",
-  "crypto",
-  "performance",
-  "navigator",
-]);
-/** Globals that Node defines as getters; reading them has no effect that the user would see. */
-const LAZY_GLOBALS = new Set(["process", "crypto", "performance", "navigator", "Buffer"]);
-const MODULE_OBJECTS = new Set(["promises", "constants", "posix", "win32", "strict"]);
+/** The language's globals. The other ones are not enumerated: Node loads whole modules when some are touched. */
+const LANGUAGE_GLOBALS =
+  "Object Function Array Number Boolean String Symbol BigInt Date Promise RegExp Map Set WeakMap WeakSet WeakRef " +
+  "FinalizationRegistry Proxy Iterator Error AggregateError EvalError RangeError ReferenceError SyntaxError TypeError " +
+  "URIError SuppressedError DisposableStack AsyncDisposableStack ArrayBuffer SharedArrayBuffer DataView Int8Array " +
+  "Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array Float16Array Float32Array Float64Array " +
+  "BigInt64Array BigUint64Array parseFloat parseInt isNaN isFinite decodeURI decodeURIComponent encodeURI " +
+  "encodeURIComponent escape unescape eval Math JSON Reflect Atomics Intl WebAssembly Temporal console process";
+/** Globals that Node makes when they are first read, by their tag. */
+const LAZY_OBJECTS: Record<string, string> = {
+  Crypto: "crypto",
+  Performance: "performance",
+  Navigator: "navigator",
+};
+const MODULE_OBJECTS = ["constants", "posix", "win32", "strict"];
 const SKIPPED_MODULES = /^(sys|punycode|_)/;
 
 const INTRINSIC_SAMPLES: Record<string, object> = {
@@ -38,22 +33,65 @@ const INTRINSIC_SAMPLES: Record<string, object> = {
 };
 
 const paths = new Map<object, BuiltinPath>();
+/** Modules whose exports objects are known, and those whose functions are too. */
+const knownModules = new Set<string>();
 const indexedModules = new Set<string>();
+let knownModuleCount = -1;
 let indexedModuleCount = -1;
 
-/** The builtin's path, if `value` is a builtin function, prototype or namespace object. */
-export function builtinPath(value: object, isNodeFunction: NodeFunctionTest): BuiltinPath | undefined {
+/** The path of a builtin object, prototype or native function. Cheap: asked for every object that is encoded. */
+export function builtinPath(value: object): BuiltinPath | undefined {
   if (paths.size === 0) {
-    indexGlobals(isNodeFunction);
+    indexGlobals();
     indexIntrinsics();
   }
-  // Modules are indexed once they are loaded: nothing is loaded for our sake.
-  const loaded = (process as unknown as { moduleLoadList: string[] }).moduleLoadList;
+  // Modules are looked at once they are loaded: nothing is loaded for our sake.
+  const loaded = moduleLoadList();
+  if (loaded.length !== knownModuleCount) {
+    knownModuleCount = loaded.length;
+    for (const name of loadedModules(loaded)) addModule(name);
+  }
+  const known = paths.get(value);
+  if (known) return known;
+  if (typeof value === "function") return isNative(value) ? nodeFunctionPath(value) : undefined;
+  const lazy = LAZY_OBJECTS[Object.prototype.toString.call(value).slice(8, -1)];
+  return lazy && (globalThis as Record<string, unknown>)[lazy] === value ? ["global", lazy] : undefined;
+}
+
+/** The path of a function of Node's own that is written in JavaScript: `fetch`, `fs.readFile`. */
+export function nodeFunctionPath(fn: object): BuiltinPath | undefined {
+  const known = builtinPathOnce(fn);
+  if (known) return known;
+  const loaded = moduleLoadList();
   if (loaded.length !== indexedModuleCount) {
     indexedModuleCount = loaded.length;
-    indexModules(loaded);
+    for (const name of loadedModules(loaded)) indexModule(name);
   }
-  return paths.get(value);
+  return paths.get(fn);
+}
+
+/** A global by its own name, or what is indexed. */
+function builtinPathOnce(fn: object): BuiltinPath | undefined {
+  const known = paths.get(fn);
+  if (known) return known;
+  const { name } = fn as { name: unknown };
+  if (typeof name !== "string" || !Object.hasOwn(globalThis, name)) return undefined;
+  return (globalThis as Record<string, unknown>)[name] === fn ? ["global", name] : undefined;
+}
+
+function moduleLoadList(): readonly string[] {
+  return (process as unknown as { moduleLoadList: string[] }).moduleLoadList;
+}
+
+/** Public modules that are loaded, or whose inner half is: reading them loads nothing more. */
+function loadedModules(loaded: readonly string[]): string[] {
+  const names = loaded.map((entry) => {
+    const name = /^NativeModule (.+)$/.exec(entry)?.[1] ?? "";
+    return /^internal\/(fs|dns)\/promises$/.test(name) ? name.slice("internal/".length) : name;
+  });
+  return [...new Set(names)]
+    .filter((name) => name && !/^internal\//.test(name) && !SKIPPED_MODULES.test(name) && isBuiltin(name))
+    .sort();
 }
 
 /** @throws Error if this Node has no such builtin: a value must never silently become undefined. */
@@ -104,18 +142,13 @@ function add(value: unknown, path: BuiltinPath): boolean {
   return true;
 }
 
-function indexGlobals(isNodeFunction: NodeFunctionTest): void {
+function indexGlobals(): void {
   add(globalThis, ["global"]);
-  for (const name of Object.getOwnPropertyNames(globalThis)) {
-    const descriptor = Object.getOwnPropertyDescriptor(globalThis, name)!;
-    let value: unknown = descriptor.value;
-    if (descriptor.get && LAZY_GLOBALS.has(name)) value = (globalThis as Record<string, unknown>)[name];
-    if (!isObjectLike(value)) continue;
-    if (typeof value === "function" ? !isNative(value) && !isNodeFunction(value) : !GLOBAL_OBJECTS.has(name))
-      continue;
-    if (!add(value, ["global", name])) continue;
+  add(process.env, ["global", "process", "env"]);
+  for (const name of LANGUAGE_GLOBALS.split(" ")) {
+    const value = (globalThis as Record<string, unknown>)[name];
+    if (!isObjectLike(value) || !add(value, ["global", name])) continue;
     addMembers(value, ["global", name]);
-    if (name === "process") add(process.env, ["global", "process", "env"]);
     const prototype = typeof value === "function" ? ownData(value, "prototype") : undefined;
     if (isObjectLike(prototype)) {
       add(prototype, ["global", name, "prototype"]);
@@ -142,28 +175,33 @@ function indexIntrinsics(): void {
   }
 }
 
-function indexModules(loaded: readonly string[]): void {
-  const names = loaded.map((entry) => /^NativeModule ((?!internal\/).+)$/.exec(entry)?.[1] ?? "").sort();
-  for (const name of names) {
-    if (!name || indexedModules.has(name) || SKIPPED_MODULES.test(name) || !isBuiltin(name)) continue;
-    indexedModules.add(name);
-    const exports: unknown = process.getBuiltinModule(`node:${name}`);
-    if (!isObjectLike(exports)) continue;
-    add(exports, ["module", name]);
-    for (const key of Object.keys(exports)) indexModuleExport(name, exports, key);
-  }
+/** The exports object of a module, and the objects in it that hold more functions. */
+function addModule(name: string): void {
+  if (knownModules.has(name)) return;
+  knownModules.add(name);
+  const exports: unknown = process.getBuiltinModule(`node:${name}`);
+  if (!isObjectLike(exports)) return;
+  add(exports, ["module", name]);
+  for (const key of MODULE_OBJECTS) add(ownData(exports, key), ["module", name, key]);
 }
 
-function indexModuleExport(module: string, exports: object, key: string): void {
-  const value = key === "promises" ? (exports as Record<string, unknown>)[key] : ownData(exports, key);
-  if (!isObjectLike(value) || (typeof value !== "function" && !MODULE_OBJECTS.has(key))) return;
-  if (!add(value, ["module", module, key])) return;
-  for (const member of Object.keys(value)) {
-    const inner = ownData(value, member);
-    if (typeof inner === "function") add(inner, ["module", module, key, member]);
+/** Functions of a module, their members and prototypes. */
+function indexModule(name: string): void {
+  if (indexedModules.has(name)) return;
+  indexedModules.add(name);
+  const exports: unknown = process.getBuiltinModule(`node:${name}`);
+  if (!isObjectLike(exports)) return;
+  for (const key of Object.keys(exports)) {
+    const value = ownData(exports, key);
+    if (typeof value !== "function" && !MODULE_OBJECTS.includes(key)) continue;
+    if (!isObjectLike(value) || (!add(value, ["module", name, key]) && typeof value === "function")) continue;
+    for (const member of Object.keys(value)) {
+      const inner = ownData(value, member);
+      if (typeof inner === "function") add(inner, ["module", name, key, member]);
+    }
+    const prototype = typeof value === "function" ? ownData(value, "prototype") : undefined;
+    if (isObjectLike(prototype)) add(prototype, ["module", name, key, "prototype"]);
   }
-  const prototype = typeof value === "function" ? ownData(value, "prototype") : undefined;
-  if (isObjectLike(prototype)) add(prototype, ["module", module, key, "prototype"]);
 }
 
 function ownData(owner: object, key: PropertyKey): unknown {

@@ -24,15 +24,18 @@ export function packGraph(graph: Graph): Uint8Array {
   let total = aligned(HEADER_BYTES + table.byteLength);
   for (const size of sizes) total += aligned(size);
   // `bytes` lies at offset 0 of a memory of its own, so that bodies are aligned for typed arrays.
-  const bytes = new Uint8Array(new ArrayBuffer(total));
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(total).buffer);
+  bytes.fill(0, 0, HEADER_BYTES);
   bytes[0] = GRAPH_VERSION;
   new DataView(bytes.buffer).setUint32(4, table.byteLength, true);
-  bytes.set(table, HEADER_BYTES);
-  let offset = aligned(HEADER_BYTES + table.byteLength);
-  for (const body of graph.bodies) {
-    bytes.set(body, offset);
-    offset += aligned(body.byteLength);
-  }
+  let offset = 0;
+  const append = (part: Uint8Array, at: number): void => {
+    bytes.set(part, at);
+    offset = aligned(at + part.byteLength);
+    bytes.fill(0, at + part.byteLength, offset);
+  };
+  append(table, HEADER_BYTES);
+  for (const body of graph.bodies) append(body, offset);
   return bytes;
 }
 

@@ -66,8 +66,7 @@ export function makeError(base: Base & readonly ["error" | "domException", ...un
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
-    const error =
-      name === "AggregateError" ? new AggregateError([]) : new (ctor as ErrorConstructor)();
+    const error = name === "AggregateError" ? new AggregateError([]) : new (ctor as ErrorConstructor)();
     for (const key of Reflect.ownKeys(error)) if (key !== "stack") Reflect.deleteProperty(error, key);
     setStack(error, base[2]);
     return error;

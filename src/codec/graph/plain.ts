@@ -1,3 +1,4 @@
+import { type InspectOptions, inspect } from "node:util";
 import { isDate, isMap, isSet } from "node:util/types";
 
 /**
@@ -40,13 +41,20 @@ export function sizeUp(root: object, seen: Set<object>): PlainSize {
     const value = queue[next]!;
     if (seen.has(value)) continue;
     seen.add(value);
-    const before = queue.length;
-    const bytes = plainChildren(value, queue);
-    if (bytes < 0) return "odd";
-    sizeBytes += bytes;
-    if (next >= BIG_OBJECTS || sizeBytes >= BIG_BYTES || queue.length - before > BIG_OBJECTS) return "big";
+    const items = Array.isArray(value) ? value.length : isMap(value) || isSet(value) ? value.size : 0;
+    if (next >= BIG_OBJECTS || sizeBytes >= BIG_BYTES || items > BIG_OBJECTS) return "big";
+    if (!isPlain(value, queue)) return "odd";
+    sizeBytes += estimatedBytes(value);
   }
-  return "small";
+  return sizeBytes >= BIG_BYTES ? "big" : "small";
+}
+
+function estimatedBytes(value: object): number {
+  let sizeBytes = 16;
+  for (const item of isMap(value) || isSet(value) ? [...value].flat() : Object.values(value)) {
+    sizeBytes += typeof item === "string" ? 8 + item.length : 8;
+  }
+  return sizeBytes;
 }
 
 /**
@@ -80,7 +88,7 @@ function walkPlain(
         if (sampled.has(value)) return undefined;
         if (++count % SAMPLE_EVERY === 0) sampled.add(value);
       }
-      if (plainChildren(value, next) < 0) return false;
+      if (!isPlain(value, next)) return false;
     }
     level = next;
   }
@@ -88,72 +96,79 @@ function walkPlain(
 }
 
 /**
- * Pushes the objects that `value` holds and returns its estimated size in bytes; -1 if it isn't plain: another
- * prototype, an accessor, a symbol, a function, a hole, a property that isn't ordinary.
+ * Whether `value` itself is plain: no other prototype, accessor, symbol, function, hole, or property that isn't
+ * ordinary. Pushes the objects that it holds. This is asked of each object of big data: it is written to be fast.
  */
-function plainChildren(value: object, out: object[]): number {
+function isPlain(value: object, out: object[]): boolean {
   const prototype = getPrototypeOf(value);
-  if (prototype === objectPrototype) return objectChildren(value as Record<string, unknown>, out);
-  if (prototype === arrayPrototype) return Array.isArray(value) ? arrayChildren(value, out) : -1;
-  if (!isExtensible(value)) return -1;
-  if (getOwnPropertyNames(value).length > 0 || getOwnPropertySymbols(value).length > 0) return -1;
+  if (prototype === objectPrototype) return isPlainObject(value, out);
+  if (prototype === arrayPrototype) return Array.isArray(value) && isPlainArray(value, out);
+  if (!isExtensible(value)) return false;
+  if (getOwnPropertyNames(value).length > 0 || getOwnPropertySymbols(value).length > 0) return false;
   if (prototype === Map.prototype && isMap(value)) {
     for (const [key, item] of Map.prototype.entries.call(value) as MapIterator<[unknown, unknown]>) {
-      if (!isPlainValue(key, out) || !isPlainValue(item, out)) return -1;
+      if (!isPlainValue(key, out) || !isPlainValue(item, out)) return false;
     }
-    return 32 + 16 * value.size;
+    return true;
   }
   if (prototype === Set.prototype && isSet(value)) {
     for (const item of Set.prototype.values.call(value) as SetIterator<unknown>) {
-      if (!isPlainValue(item, out)) return -1;
+      if (!isPlainValue(item, out)) return false;
     }
-    return 32 + 8 * value.size;
+    return true;
   }
-  return prototype === Date.prototype && isDate(value) ? 16 : -1;
+  return prototype === Date.prototype && isDate(value);
 }
 
-function objectChildren(value: Record<string, unknown>, out: object[]): number {
-  if (!isExtensible(value) || getOwnPropertySymbols(value).length > 0) return -1;
+function isPlainObject(value: object, out: object[]): boolean {
+  if (getOwnPropertySymbols(value).length > 0) return false;
   const names = getOwnPropertyNames(value);
-  let sizeBytes = 16;
+  // Boxed primitives and the like have this prototype only if someone set it.
+  if (names.length === 0)
+    return isExtensible(value) && objectPrototype.toString.call(value) === "[object Object]";
   for (let k = 0; k < names.length; k++) {
     const name = names[k]!;
     const descriptor = getOwnPropertyDescriptor(value, name)!;
-    if (!descriptor.writable || !descriptor.enumerable || !descriptor.configurable) return -1;
+    if (!descriptor.writable || !descriptor.enumerable || !descriptor.configurable) return false;
     const item: unknown = descriptor.value;
     if (typeof item === "object") {
       if (item !== null) out.push(item);
-      sizeBytes += 8;
-    } else if (typeof item === "string") sizeBytes += 8 + item.length;
-    else if (typeof item === "function" || typeof item === "symbol") return -1;
-    else sizeBytes += 8;
-    // An object with its own idea of what it is (a thenable, an iterator) is left to the nodes.
-    if (name === "__proto__" || name === "constructor") return -1;
+    } else if (typeof item === "function" || typeof item === "symbol") return false;
+    if (name === "__proto__" || name === "constructor") return false;
   }
-  // Numbers, strings and the like boxed as objects, arguments objects, errors made plain: their names give them away.
-  return isOrdinary(value, names) ? sizeBytes : -1;
+  return true;
 }
 
-/** Boxed primitives, regular expressions and so on have a changed prototype only if someone set it; rule them out. */
-function isOrdinary(value: object, names: readonly string[]): boolean {
-  return names.length > 0 || objectPrototype.toString.call(value) === "[object Object]";
-}
-
-function arrayChildren(value: readonly unknown[], out: object[]): number {
-  if (!isExtensible(value) || keys(value).length !== value.length) return -1;
-  if (getOwnPropertySymbols(value).length > 0) return -1;
-  let sizeBytes = 16;
+function isPlainArray(value: readonly unknown[], out: object[]): boolean {
+  if (!isExtensible(value) || !hasOnlyElements(value)) return false;
   for (let k = 0; k < value.length; k++) {
     const item = value[k];
     if (typeof item === "object") {
       if (item !== null) out.push(item);
-      sizeBytes += 8;
-    } else if (item === undefined && !Object.hasOwn(value, k)) return -1;
-    else if (typeof item === "string") sizeBytes += 8 + item.length;
-    else if (typeof item === "function" || typeof item === "symbol") return -1;
-    else sizeBytes += 8;
+    } else if (typeof item === "function" || typeof item === "symbol") return false;
+    else if (item === undefined && !Object.hasOwn(value, k)) return false;
   }
-  return sizeBytes;
+  return true;
+}
+
+/** No property but elements, of which some may be missing. */
+function hasOnlyElements(value: readonly unknown[]): boolean {
+  // Listing the keys of a long array makes a string for each element; `inspect` skips them.
+  if (value.length > BIG_OBJECTS && inspect(value, NAMED_ONLY) === onlyElements(value.length)) return true;
+  return keys(value).length === value.length && getOwnPropertySymbols(value).length === 0;
+}
+
+const NAMED_ONLY: InspectOptions = {
+  maxArrayLength: 0,
+  depth: 0,
+  showHidden: true,
+  customInspect: false,
+  compact: true,
+  breakLength: Number.POSITIVE_INFINITY,
+};
+
+function onlyElements(length: number): string {
+  return `[ ... ${length} more items, [length]: ${length} ]`;
 }
 
 function isPlainValue(value: unknown, out: object[]): boolean {

@@ -1,6 +1,6 @@
 import * as types from "node:util/types";
 import { serialize } from "node:v8";
-import { builtinPath, isNative, knownSymbolNames } from "./builtins.ts";
+import { builtinPath, isNative, knownSymbolNames, nodeFunctionPath } from "./builtins.ts";
 import { errorBase } from "./errors.ts";
 import type { CallableObject, FunctionHook } from "./hooks.ts";
 import { symbolId } from "./identity.ts";
@@ -110,6 +110,8 @@ export class GraphWriter {
       const keyRef: KeyRef = typeof key === "symbol" ? { symbol: this.#primitive(key) } : key;
       const shared = (descriptor.enumerable ? 2 : 0) | (descriptor.configurable ? 4 : 0);
       if ("value" in descriptor) {
+        if (isError && typeof descriptor.value === "function" && this.hook.isNodeFunction(descriptor.value))
+          continue;
         const ref = this.ref(descriptor.value, at, value);
         const flags = shared | (descriptor.writable ? 1 : 0);
         records.push(flags === 7 ? [keyRef, ref] : [keyRef, ref, flags]);
@@ -124,11 +126,7 @@ export class GraphWriter {
   /** The reference of a prototype: that of its class where it has one, else by value. */
   prototypeRef(prototype: object, step: PathStep): Ref {
     const ctor: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
-    if (
-      typeof ctor !== "function" ||
-      types.isProxy(ctor) ||
-      ctor.prototype !== prototype
-    ) {
+    if (typeof ctor !== "function" || types.isProxy(ctor) || ctor.prototype !== prototype) {
       return this.ref(prototype, { parent: step, text: ".[[Prototype]]" });
     }
     const known = this.#ids.get(prototype);
@@ -168,9 +166,9 @@ export class GraphWriter {
   #encode(pending: Pending): GraphNode | undefined {
     const { value, id, step, home } = pending;
     if (types.isProxy(value)) return this.#encodeProxy(value, step);
-    if (isPlainShape(value)) return this.#encodePlain(pending);
     const special = this.#encodeKnown(value);
     if (special) return special;
+    if (isPlainShape(value)) return this.#encodePlain(pending);
     if (typeof value === "function") return this.#encodeFunction(value as CallableObject, id, step, home);
     const prototype = Object.getPrototypeOf(value) as object | null;
     const registered = registeredEncoding(prototype);
@@ -207,7 +205,7 @@ export class GraphWriter {
   }
 
   #encodeKnown(value: object): GraphNode | undefined {
-    const path = builtinPath(value, (fn) => this.hook.isNodeFunction(fn));
+    const path = builtinPath(value);
     if (path) return ["builtin", ...path];
     const registered = registeredClass(value);
     if (registered) return ["registeredClass", registered.name];
@@ -245,9 +243,21 @@ export class GraphWriter {
     if (!base) this.#refuseLiveObjects(value, prototype, step);
     let prototypeRef: Ref = -1;
     if (prototype === null) prototypeRef = [null];
-    else if (!isNatural(prototype, naturalPrototype(base, value)))
-      prototypeRef = this.prototypeRef(prototype, step);
+    else {
+      const own = base?.[0] === "error" ? this.#errorPrototype(prototype) : prototype;
+      if (!isNatural(own, naturalPrototype(base, value))) prototypeRef = this.prototypeRef(own, step);
+    }
     return this.#objectNode(value, base, prototypeRef, step);
+  }
+
+  /** Node gives most of its errors classes that nobody can name: they arrive as what these extend. */
+  #errorPrototype(prototype: object): object {
+    for (let owner = prototype; ; owner = Object.getPrototypeOf(owner) as object) {
+      const { value, get } = Object.getOwnPropertyDescriptor(owner, "constructor") ?? {};
+      const made: unknown = value ?? get;
+      if (typeof made !== "function" || isNative(made) || types.isProxy(made)) return owner;
+      if (!this.hook.isNodeFunction(made) || nodeFunctionPath(made)) return owner;
+    }
   }
 
   #base(value: object, step: PathStep): Base {
@@ -291,13 +301,10 @@ export class GraphWriter {
       const ctor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
       if (typeof ctor !== "function" || types.isProxy(ctor)) continue;
       const name = constructorName(value) || ctor.name;
-      const path = builtinPath(ctor, (fn) => this.hook.isNodeFunction(fn));
-      if (path && !(path[0] === "global" && path[1] === "Object")) {
-        this.hook.fail(step, liveProblem(name, path[0] === "module" ? String(path[1]) : undefined));
-      }
-      if (isNative(ctor) || this.hook.isNodeFunction(ctor)) {
-        this.hook.fail(step, liveProblem(name, undefined));
-      }
+      if (!isNative(ctor) && !this.hook.isNodeFunction(ctor)) continue;
+      const path = builtinPath(ctor) ?? nodeFunctionPath(ctor);
+      if (path?.[0] === "global" && path[1] === "Object") continue;
+      this.hook.fail(step, liveProblem(name, path?.[0] === "module" ? String(path[1]) : undefined));
     }
   }
 
@@ -382,7 +389,8 @@ function isValues(list: readonly unknown[]): boolean {
 /** An ordinary object, array, Map or Set with nothing to hide: no class, no tag, not an iterator. */
 function isPlainShape(value: object): boolean {
   const prototype = typeof value === "function" ? undefined : (Object.getPrototypeOf(value) as object | null);
-  if (prototype === Map.prototype || prototype === Set.prototype) return types.isMap(value) || types.isSet(value);
+  if (prototype === Map.prototype || prototype === Set.prototype)
+    return types.isMap(value) || types.isSet(value);
   if (prototype !== Object.prototype && !(prototype === Array.prototype && Array.isArray(value)))
     return false;
   if (types.isArgumentsObject(value) || Object.hasOwn(value, "constructor") || REDUCE in value) return false;
@@ -404,11 +412,7 @@ function isNatural(prototype: object, natural: object | null): boolean {
   if (natural === null || types.isProxy(prototype)) return false;
   // The same builtin of another realm, a vm context's.
   const ctor: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
-  return (
-    typeof ctor === "function" &&
-    ctor.name === natural.constructor.name &&
-    isNative(ctor)
-  );
+  return typeof ctor === "function" && ctor.name === natural.constructor.name && isNative(ctor);
 }
 
 function integrityOf(value: object): Integrity {

@@ -1,0 +1,46 @@
+import fs from "node:fs";
+import { afterAll, describe, expect, test } from "vitest";
+import { type Form, forms, runAsMain, runForm, writeForm } from "./forms.ts";
+import { otherMajors, otherNode } from "./other-nodes.ts";
+import type { CaseResult } from "./run-cases.ts";
+
+const folders = new Map<Form, string>();
+const folderOf = (form: Form): string => {
+  const folder = folders.get(form) ?? writeForm(form);
+  folders.set(form, folder);
+  return folder;
+};
+afterAll(() => {
+  for (const folder of folders.values()) fs.rmSync(folder, { recursive: true });
+});
+
+/** Cases that did not go as they should, as text to compare with nothing. */
+function problems(results: readonly CaseResult[]): string[] {
+  return results
+    .filter(({ problem }) => problem)
+    .map(({ feature, name, problem }) => `${feature}: ${name}: ${problem}`);
+}
+
+describe.each(forms)("functions of $name", (form) => {
+  test("are captured here and called in another process", async () => {
+    const results = await runForm(form, folderOf(form));
+    expect(problems(results)).toEqual([]);
+    expect(results.length).toBeGreaterThan(140);
+  });
+});
+
+describe.each(otherMajors)("on Node %i", (major) => {
+  const plain = forms.filter((form) => form.execArgv.length === 0);
+  test.each(plain)("functions of $name", async (form) => {
+    const node = await otherNode(major);
+    if (!node) return;
+    expect(problems(await runForm(form, folderOf(form), node))).toEqual([]);
+  });
+});
+
+describe("the script that the process was started with", () => {
+  test.each(["imports", "variables", "classes"])("%s", async (feature) => {
+    const form = forms[0]!;
+    expect(problems(await runAsMain(form, folderOf(form), feature, feature))).toEqual([]);
+  });
+});

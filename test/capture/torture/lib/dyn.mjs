@@ -1,0 +1,2 @@
+// A module that is only ever imported dynamically.
+export const named = 41;
