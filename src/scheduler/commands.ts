@@ -33,12 +33,12 @@ export interface ThrownTask {
 
 /** What happens to the scheduler. */
 export type SchedulerEvent =
-  /** `decided`: ranges that an earlier driver committed. */
+  /** `decided`: ranges that an earlier driver committed, and the first failed task among them. */
   | {
       readonly type: "job-added";
       readonly job: number;
       readonly plan: JobPlan;
-      readonly decided?: RangePairs;
+      readonly decided?: { readonly ranges: RangePairs; readonly failedIndex: number | undefined };
     }
   /**
    * `count` more tasks are known and recorded; `done`: there are no more. `upstreamFailed`: indexes of those among

@@ -61,8 +61,8 @@ export interface JobSpec {
   readonly input: JobInput;
   /** Written along with the first inputs, as one append (the job's own record). */
   readonly opening?: readonly JournalRecord[];
-  /** Tasks that an earlier driver committed: pairs `[first, end, first, end, …]` (scheduler/resume.ts). */
-  readonly settled?: RangePairs;
+  /** Tasks that an earlier driver committed (scheduler/resume.ts). */
+  readonly settled?: SettledTasks;
   /** Outcomes that attempts of an earlier driver wrote, and that nobody committed: committed now, not run again. */
   readonly adopted?: readonly AdoptedOutcomes[];
   /**
@@ -87,6 +87,12 @@ export interface StoredOutcomes {
   readonly run: Run;
   /** Where a worker wrote the run; undefined: the driver made it, and writes it into its own log. */
   readonly location: FrameLocation | undefined;
+}
+
+/** Tasks that have their outcome: pairs `[first, end, first, end, …]`, and the first failed one in time, if any. */
+export interface SettledTasks {
+  readonly ranges: RangePairs;
+  readonly failedIndex: number | undefined;
 }
 
 /** Those of tasks `first`… among them. */

@@ -24,6 +24,7 @@ export type {
   RunningJob,
   Scheduler,
   SchedulerStats,
+  SettledTasks,
   StoredOutcomes,
   TaskOptions,
 } from "./contract.ts";

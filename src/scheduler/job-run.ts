@@ -65,7 +65,7 @@ export class JobRun implements RunningJob {
     this.#opening = spec.opening ?? [];
     this.inputs = new InputBuffer(spec.journal);
     this.invocationOptions = invocationOptions(spec.options);
-    const settled = spec.settled ?? [];
+    const settled = spec.settled?.ranges ?? [];
     for (let i = 0; i < settled.length; i += 2) this.#settled.add(settled[i]!, settled[i + 1]!);
     this.counts = {
       drawn: 0,
@@ -92,7 +92,6 @@ export class JobRun implements RunningJob {
   }
 
   inputReady(): void {
-    if (this.ended) return;
     if (this.#drawing) this.#readyMissed = true;
     else this.#host.send({ type: "input-ready", job: this.id });
   }

@@ -5,7 +5,7 @@ import type { FrameLocation, Journal } from "../job/journal.ts";
 import { readLog } from "../job/log-reader.ts";
 import { decodeRecord } from "../job/records.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
-import type { AdoptedOutcomes, DrawnInputs, JobInput } from "./contract.ts";
+import type { AdoptedOutcomes, DrawnInputs, JobInput, SettledTasks } from "./contract.ts";
 import { failureRun } from "./failures.ts";
 import type { RangePairs } from "./range-set.ts";
 import { RangeSet } from "./range-set.ts";
@@ -16,7 +16,7 @@ export interface ResumeParts {
   readonly input: JobInput;
   /** False: the dead driver had not drawn its input to the end. What it recorded will run, and then the job fails. */
   readonly inputComplete: boolean;
-  readonly settled: RangePairs;
+  readonly settled: SettledTasks;
   readonly adopted: readonly AdoptedOutcomes[];
 }
 
@@ -34,12 +34,22 @@ export async function resumeParts(
 ): Promise<ResumeParts> {
   const decided = new RangeSet();
   for (const { first, count } of job.committed) decided.add(first, first + count);
-  const settled = decided.pairs();
+  const settled = { ranges: decided.pairs(), failedIndex: await firstFailure(journal, job) };
   const once = job.meta.options["idempotent"] === false;
   const adopted = await uncommittedOutcomes(journal, job, decided, once);
   if (once) adopted.push(...(await lostTasks(journal, state, job, decided)));
-  const input = new RecordedInput(journal, job, settled);
+  const input = new RecordedInput(journal, job, settled.ranges);
   return { input, inputComplete: job.total !== undefined, settled, adopted };
+}
+
+/** The first failed outcome in time. */
+async function firstFailure(journal: Journal, job: JobState): Promise<number | undefined> {
+  const range = job.committed.find(({ failed }) => failed > 0);
+  if (!range) return undefined;
+  const { first, count, location, skipBytes } = range;
+  const run = new Run((await journal.read(location)).subarray(skipBytes));
+  for (let i = first; i < first + count; i++) if (!entryIsOk(run.kindOf(i))) return i;
+  return undefined;
 }
 
 /**

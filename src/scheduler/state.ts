@@ -1,12 +1,11 @@
 import { onAttemptEnded } from "./attempt-ended.ts";
-import type { Command, JobPlan, SchedulerEvent } from "./commands.ts";
+import type { Command, SchedulerEvent } from "./commands.ts";
 import { countDemand, dispatch, drawMore, enqueueJob, scale } from "./dispatch.ts";
 import { createJob, isComplete, requeue } from "./job-state.ts";
 import type { SchedulerState } from "./machine.ts";
 import type { JobState } from "./model.ts";
 import { endJob, failTasks } from "./outcomes.ts";
 import { onAdopted, onProposed } from "./proposals.ts";
-import type { RangePairs } from "./range-set.ts";
 import { checkStragglers } from "./stragglers.ts";
 
 /** Takes one event; returns what is to be done, in order. */
@@ -15,7 +14,7 @@ export function step(state: SchedulerState, event: SchedulerEvent, nowMs: number
   state.out = [];
   switch (event.type) {
     case "job-added":
-      return finish(state, onJobAdded(state, event.job, event.plan, event.decided ?? []));
+      return finish(state, onJobAdded(state, event));
     case "inputs-drawn":
       return finish(state, onInputsDrawn(state, event));
     case "input-pending":
@@ -85,9 +84,13 @@ function setWake(state: SchedulerState): void {
   }
 }
 
-function onJobAdded(state: SchedulerState, id: number, plan: JobPlan, decided: RangePairs): JobState {
-  const job = createJob(id, plan, decided);
-  state.jobs.set(id, job);
+function onJobAdded(state: SchedulerState, event: Extract<SchedulerEvent, { type: "job-added" }>): JobState {
+  const { plan, decided } = event;
+  const job = createJob(event.job, plan, decided?.ranges ?? []);
+  state.jobs.set(job.id, job);
+  // Its driver died between recording the failure and the end.
+  if (plan.stopOnFailure && decided?.failedIndex !== undefined)
+    endJob(state, job, "failed", decided.failedIndex);
   return job;
 }
 

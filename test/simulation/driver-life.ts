@@ -2,6 +2,7 @@ import { ENTRY_FAILED, ENTRY_VALUE, RunBuilder } from "../../src/job/entries.ts"
 import type { Journal } from "../../src/job/journal.ts";
 import { type JobRef, jobId } from "../../src/job/keys.ts";
 import type { JobMeta } from "../../src/job/records.ts";
+import type { Takeover } from "../../src/job/takeover.ts";
 import type { DrawnInputs, JobInput, JobSpec, RunningJob, Scheduler } from "../../src/scheduler/driver.ts";
 import type { History } from "./history.ts";
 import { checkInvariants } from "./invariants.ts";
@@ -143,12 +144,8 @@ export class DriverLife {
     this.#open = history.jobs.length;
     for (const id of new Set(history.jobs.map((job) => job.journalId))) {
       const mine = history.jobs.filter((job) => job.journalId === id);
-      const self = history.header(`driver${this.#n}`);
-      let taken: Awaited<ReturnType<typeof system.takeover.takeOver>>;
-      try {
-        taken = await system.takeover.takeOver(this.#store, id, self, this.process.clock, { force: true });
-      } catch (error) {
-        if ((error as { code?: string }).code !== "NOT_FOUND") throw error;
+      const taken = await this.#takeOver(id);
+      if (!taken) {
         this.#open -= mine.length; // it was never begun
         continue;
       }
@@ -159,8 +156,26 @@ export class DriverLife {
           continue;
         }
         const parts = await system.resume.resumeParts(taken.journal, taken.state, state);
-        const settled = [...parts.settled];
-        this.#submit(job, taken.journal, { input: parts.input, settled, adopted: parts.adopted }, settled);
+        // What was recorded is shown to the user at once.
+        await this.history.seeJob(this.#store, job, state);
+        const { input, settled, adopted } = parts;
+        this.#submit(job, taken.journal, { input, settled, adopted }, settled.ranges);
+      }
+    }
+  }
+
+  /** Another driver may be quicker: the last one then takes over from it in turn. */
+  async #takeOver(id: string): Promise<Takeover | undefined> {
+    const { history, process } = this;
+    const self = history.header(`driver${this.#n}`);
+    for (;;) {
+      try {
+        return await history.system.takeover.takeOver(this.#store, id, self, process.clock, { force: true });
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code === "NOT_FOUND") return undefined;
+        if (code !== "JOB_LED_ELSEWHERE" || !this.isLast) throw error;
+        await new Promise<void>((resolve) => process.after(10, resolve));
       }
     }
   }
@@ -196,8 +211,11 @@ export class DriverLife {
       },
       onOutcomes: (run, first, count) => alive(() => mine.outcomes(run, first, count)),
       onRequest: (request) => {
-        request.waiting();
-        this.process.after(this.#dice.int(0, 100), () => {
+        // At once or late, once or twice: nested jobs come as they like.
+        const soonOrLate = () => this.#dice.pick([0, 0, 20, 150]);
+        this.process.after(soonOrLate(), () => request.waiting());
+        if (this.#dice.chance(0.3)) this.process.after(soonOrLate(), () => request.waiting());
+        this.process.after(this.#dice.int(0, 200), () => {
           request.resumed();
           request.reply(Buffer.of());
         });
@@ -205,12 +223,17 @@ export class DriverLife {
       onEnded: (end) =>
         alive(() => {
           this.#open -= 1;
+          // Who comes too late changes nothing.
+          if (this.#dice.chance(0.1)) this.process.after(1, () => running?.release());
+          if (this.#dice.chance(0.1)) this.process.after(1, () => running?.cancel("too late"));
           mine.end(end.state, end.failedIndex, running?.counts.drawn ?? plan.tasks);
-          if (end.state === "fenced" || end.state === "broken") this.#trouble(end.error);
+          if (end.state === "fenced" || end.state === "broken" || end.state === "released")
+            this.#trouble(end.error);
         }),
     });
     const ready = running;
     if (parts.input instanceof ScriptedInput) parts.input.onReady = () => ready.inputReady();
+    if (this.#dice.chance(0.2)) this.process.after(this.#dice.int(0, 50), () => ready.inputReady());
     this.#cancelLater(job, mine, ready);
   }
 
@@ -221,6 +244,12 @@ export class DriverLife {
         new Error("the last driver had trouble, though nothing went wrong", { cause: error }),
       );
     else this.onTrouble();
+  }
+
+  /** The pool is closed: what isn't done is left to whoever comes. */
+  close(): void {
+    if (this.process.dead) return;
+    this.#scheduler.close().then(() => this.process.kill());
   }
 
   #cancelLater(job: LedJob, mine: DriverWitness, running: RunningJob): void {

@@ -38,10 +38,15 @@ export async function playHistory(
 }
 
 /** Plays the histories of consecutive seeds; the first that fails is told with how to replay it. */
-export async function playSeeds(system: System, firstSeed: number, count: number): Promise<void> {
+export async function playSeeds(
+  system: System,
+  firstSeed: number,
+  count: number,
+  onStep?: StepWatcher,
+): Promise<void> {
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
     try {
-      await playHistory(system, planHistory(seed));
+      await playHistory(system, planHistory(seed), onStep);
     } catch (error) {
       const how = `KINGLET_SIM_SEED=${seed} node scripts/with-node.mjs vitest run test/simulation/replay.test.ts`;
       throw new Violation(`seed ${seed}: ${(error as Error).message}\nreplay it with: ${how}`, {
@@ -120,8 +125,18 @@ class History {
         this.world.after(plan.pauseMs, () => life.process.wake());
       });
     }
-    if (plan.successorAfterMs !== undefined)
-      this.world.after(plan.successorAfterMs, () => this.#begin(n + 1));
+    if (plan.closeAtMs !== undefined) {
+      this.world.after(plan.closeAtMs, () => life.process.deliver(() => life.close()));
+    }
+    if (plan.successorAfterMs !== undefined) this.#replace(life, n, plan.successorAfterMs);
+  }
+
+  /** The next driver comes though this one may live; not before it has begun, or it would come before its predecessor. */
+  #replace(life: DriverLife, n: number, afterMs: number): void {
+    this.world.after(afterMs, () => {
+      if (life.begun) this.#begin(n + 1);
+      else if (!life.process.dead) this.#replace(life, n, 20);
+    });
   }
 
   /** The last driver that can begin has ended all jobs, and so have all that still lead any. */
@@ -130,8 +145,8 @@ class History {
     if (!last.begun || !last.allEnded) return false;
     if (last.isLast) return true;
     // Everything has ended well under this driver: its successors have nothing to do, unless it is to be replaced.
-    const { successorAfterMs } = last.plan;
-    return successorAfterMs === undefined && !last.inTrouble && !last.process.dead;
+    const { successorAfterMs, closeAtMs } = last.plan;
+    return successorAfterMs === undefined && closeAtMs === undefined && !last.inTrouble && !last.process.dead;
   }
 
   // — third parties
@@ -163,12 +178,13 @@ class History {
     if (state.unsealed) return state; // its tail may not count, and it says so
     for (const job of this.jobs) {
       const folded = job.journalId === id ? state.jobs.get(job.number) : undefined;
-      if (folded) await this.#seeJob(store, job, folded);
+      if (folded) await this.seeJob(store, job, folded);
     }
     return state;
   }
 
-  async #seeJob(store: ObjectStore, job: LedJob, folded: JobState): Promise<void> {
+  /** Someone looks at what the store has of a job. */
+  async seeJob(store: ObjectStore, job: LedJob, folded: JobState): Promise<void> {
     for (const { first, count, location, skipBytes } of folded.committed) {
       const { log, offsetBytes, lengthBytes } = location;
       const range = { offsetBytes: offsetBytes + 8 + skipBytes, lengthBytes: lengthBytes - 8 - skipBytes };

@@ -40,6 +40,8 @@ export interface DriverPlan {
   /** Stops for a while at this time; the next driver may lead when it wakes. */
   readonly pauseAtMs: number | undefined;
   readonly pauseMs: number;
+  /** Closes at this time; its jobs are left to the next driver. */
+  readonly closeAtMs: number | undefined;
   /** The next driver takes over so long after this one began, though it may live. */
   readonly successorAfterMs: number | undefined;
   readonly store: StoreFaults;
@@ -99,23 +101,26 @@ export function planHistory(seed: number): HistoryPlan {
   };
 }
 
+const NO_TROUBLE = {
+  killAt: Number.POSITIVE_INFINITY,
+  pauseAtMs: undefined,
+  pauseMs: 0,
+  closeAtMs: undefined,
+  successorAfterMs: undefined,
+};
+
 function planDriver(dice: Dice, last: boolean): DriverPlan {
   const delayMs = dice.pick([0, 0, 0, 3]);
   if (last) {
     const store = { delayMs, appendFails: 0 };
-    return {
-      killAt: Number.POSITIVE_INFINITY,
-      pauseAtMs: undefined,
-      pauseMs: 0,
-      successorAfterMs: undefined,
-      store,
-    };
+    return { ...NO_TROUBLE, store };
   }
-  const how = dice.pick(["killed", "killed", "paused", "rivals", "broken"] as const);
+  const how = dice.pick(["killed", "killed", "paused", "rivals", "broken", "closed"] as const);
   return {
     killAt: how === "killed" ? dice.int(0, dice.pick([20, 60, 200])) : Number.POSITIVE_INFINITY,
     pauseAtMs: how === "paused" ? dice.int(0, 100) : undefined,
     pauseMs: dice.int(1, 600),
+    closeAtMs: how === "closed" ? dice.int(0, 200) : undefined,
     successorAfterMs: how === "paused" || how === "rivals" ? dice.int(0, 300) : undefined,
     store: { delayMs, appendFails: how === "broken" ? 0.1 : 0 },
   };
@@ -139,7 +144,7 @@ function planJob(dice: Dice): JobPlan {
     depth: dice.pick([0, 0, 0, 1]),
     unloadable: dice.chance(0.02),
     input: planInput(dice, tasks),
-    cancelAtMs: dice.chance(0.15) ? dice.int(0, 150) : undefined,
+    cancelAtMs: dice.chance(0.15) ? dice.int(0, dice.pick([3, 150])) : undefined,
     submitAtMs: dice.pick([0, 0, dice.int(0, 50)]),
     fate: planFates(dice, timeoutMs, timid),
   };
@@ -157,10 +162,13 @@ function planInput(dice: Dice, tasks: number): InputPlan {
   };
 }
 
+const NESTED = ["waits", "goes on", "goes on", "crashes"] as const;
+
 function planFates(dice: Dice, timeoutMs: number | undefined, timid: boolean): JobPlan["fate"] {
   const salt = dice.int(0, 1e9);
   const baseMs = dice.pick([0, 0.01, 1, 10]);
   const p = timid ? 0 : dice.random() * 0.15;
+  const nested = dice.chance(0.1) ? 0.3 : p * 0.2;
   return (index, tries) => {
     // What a task is like depends on the task, so that a poison stays one; its mishaps on the try as well.
     const task = new Dice(seededRandom(salt + index * 7919));
@@ -170,7 +178,7 @@ function planFates(dice: Dice, timeoutMs: number | undefined, timid: boolean): J
     if (nature < p * 0.2) return { kind: "crash", ms };
     if (nature < p * 0.4) return { kind: "throw", ms };
     if (nature < p * 0.5 && timeoutMs !== undefined) return { kind: "hang", ms };
-    if (nature < p * 0.6) return { kind: "nested", ms };
+    if (nature < p * 0.6 + nested) return { kind: "nested", ms, next: attempt.pick(NESTED) };
     const mishap = attempt.random();
     if (mishap < p * 0.4) return { kind: "crash", ms };
     if (mishap < p * 0.5) return { kind: "out-of-memory", ms };

@@ -7,8 +7,8 @@ import type { Dice, SimProcess, World } from "./world.ts";
 /** What becomes of a task, each time that it starts; `tries` counts from 1, over all drivers. */
 export type Fate =
   | { readonly kind: "value" | "throw" | "crash" | "out-of-memory" | "hang"; readonly ms: number }
-  /** Waits for a nested job. */
-  | { readonly kind: "nested"; readonly ms: number };
+  /** Starts a nested job and waits for it, or doesn't wait, or crashes meanwhile. */
+  | { readonly kind: "nested"; readonly ms: number; readonly next: "waits" | "goes on" | "crashes" };
 
 export interface TaskScript {
   fate(index: number, tries: number): Fate;
@@ -299,7 +299,9 @@ export class SimCompute implements ComputeBackend {
     if (script.unloadable) return { kind: "unloadable", error: Buffer.from("simulated: no such module") };
     const nothing = { startedTask: undefined, evidence: "simulated" };
     if (this.#dice.chance(this.#faults.throttled)) return { kind: "throttled", ...nothing };
-    if (this.#dice.chance(this.#faults.diesUnstarted)) return { kind: "lost", ...nothing };
+    if (this.#dice.chance(this.#faults.diesUnstarted)) {
+      return { kind: this.#dice.pick(["lost", "crashed", "cancelled"] as const), ...nothing };
+    }
     return undefined;
   }
 
@@ -322,17 +324,27 @@ export class SimCompute implements ComputeBackend {
     else if (fate.kind === "out-of-memory")
       this.#later(attempt, ms, () => this.#die(attempt, "out-of-memory"));
     else if (fate.kind === "nested") {
-      attempt.resume = () => {
-        attempt.resume = undefined;
-        this.#later(attempt, ms, () => this.#taskDone(attempt, script, index, run, ENTRY_VALUE, busyMs + ms));
-      };
-      const id = attempt.invocation.attempt;
-      this.#tell(attempt.slot, () => {
-        if (this.#attempts.get(id) === attempt) this.#events.request(id, 1, Buffer.of());
-      });
+      this.#askForNested(attempt, fate, () =>
+        this.#taskDone(attempt, script, index, run, ENTRY_VALUE, busyMs + ms),
+      );
     } else {
       const kind = fate.kind === "throw" ? ENTRY_THREW : ENTRY_VALUE;
       this.#later(attempt, ms, () => this.#taskDone(attempt, script, index, run, kind, busyMs + ms));
+    }
+  }
+
+  #askForNested(attempt: SimAttempt, fate: Extract<Fate, { kind: "nested" }>, done: () => void): void {
+    const id = attempt.invocation.attempt;
+    this.#tell(attempt.slot, () => {
+      if (this.#attempts.get(id) === attempt) this.#events.request(id, 1, Buffer.of());
+    });
+    if (fate.next === "crashes") this.#later(attempt, 40, () => this.#die(attempt, "crashed"));
+    else if (fate.next === "goes on") this.#later(attempt, fate.ms + this.#dice.pick([0, 30, 300]), done);
+    else {
+      attempt.resume = () => {
+        attempt.resume = undefined;
+        this.#later(attempt, fate.ms, done);
+      };
     }
   }
 
