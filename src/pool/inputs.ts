@@ -137,7 +137,10 @@ class InputRuns {
     const puts = this.#puts;
     this.#puts = [];
     this.#run = this.#newRun();
-    return puts.length > 0 ? Promise.all(puts).then(() => bytes) : bytes;
+    if (puts.length === 0) return bytes;
+    const stored = Promise.all(puts).then(() => bytes);
+    stored.catch(() => {}); // nobody may draw it any more, if the job failed meanwhile
+    return stored;
   }
 }
 

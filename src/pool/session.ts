@@ -73,6 +73,9 @@ export class Session {
   #journals = new Set<Journal>();
   #closing: Promise<void> | undefined;
   #held = 0;
+  /** Prefixes of journals that are deleted at the end. */
+  readonly #forgotten = new Set<string>();
+  readonly #kept = new Set<string>();
   readonly #keepAlive = setInterval(() => {}, LONGEST_TIMER_MS).unref();
 
   constructor(parts: SessionParts) {
@@ -207,6 +210,12 @@ export class Session {
     this.ledJournals.set(journal.id, { journal });
   }
 
+  /** A job of the journal has ended. With `retain: "job"` it goes when the pool closes, unless another job stays. */
+  retain(journal: Journal, stays: boolean): void {
+    if (stays) this.#kept.add(journal.prefix);
+    else this.#forgotten.add(journal.prefix);
+  }
+
   async closeJournal(journal: Journal): Promise<void> {
     this.#journals.delete(journal);
     this.ledJournals.delete(journal.id);
@@ -265,6 +274,12 @@ export class Session {
     for (const one of dependents) if (one.status === "rejected") throw one.reason;
   }
 
+  async #deleteAll(prefix: string): Promise<void> {
+    const keys: string[] = [];
+    for await (const object of this.store.list(prefix)) keys.push(object.key);
+    await this.store.delete(keys);
+  }
+
   async #shutDown(): Promise<void> {
     unwatchInterrupts(this);
     clearInterval(this.#keepAlive);
@@ -272,6 +287,7 @@ export class Session {
     await this.compute.close();
     for (const journal of this.#journals) await journal.close();
     this.#journals.clear();
+    for (const prefix of this.#forgotten) if (!this.#kept.has(prefix)) await this.#deleteAll(prefix);
     this.#stopLease?.();
     if (this.#lease) {
       await this.#lease.catch(() => {});

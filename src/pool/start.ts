@@ -166,6 +166,7 @@ export function jobSpec({ session, core, ref, journal, call, functionHash, input
     },
     onRequest: (request: NestedRequest) => session.onRequest?.(request, core, depth),
     onEnded: (end) => {
+      session.retain(journal, options.retain !== "job" || end.state === "released");
       if (ref.number === 0) session.closeJournal(journal).catch(() => {});
       endJob(session, core, endingOf(core, end));
     },

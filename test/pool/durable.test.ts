@@ -83,6 +83,27 @@ describe("attach", () => {
   });
 });
 
+describe("retain", () => {
+  it("job: nothing of the jobs is left when the pool has closed", async () => {
+    const storage = path.join(temporaryFolder(), "store");
+    const pool = testPool({ storage, retain: "job" });
+    expect(await pool.map((n) => n, [1, 2])).toEqual([1, 2]);
+    expect(await pool.run((bytes) => bytes.length, new Uint8Array(100_000))).toBe(100_000);
+    await pool.close();
+    expect(existsSync(path.join(storage, "journals"))).toBe(false);
+  });
+
+  it("one call that stays keeps the journal that it shares", async () => {
+    const storage = path.join(temporaryFolder(), "store");
+    const pool = testPool({ storage });
+    await pool.run(() => 1, undefined, { retain: "job" });
+    const kept = pool.run(() => 2);
+    await kept;
+    await pool.close();
+    expect(await testPool({ storage }).attach(kept.id)).toEqual([2]);
+  });
+});
+
 describe("name: run the script again and it goes on", () => {
   it("equal items of the same function and name aren't run again; new ones are", async () => {
     const folder = temporaryFolder();
