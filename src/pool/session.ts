@@ -193,8 +193,14 @@ export class Session {
     }
     const shared = runs;
     const ref = { journalId: shared.id, number: shared.next++ };
-    const open = () => {
-      shared.journal ??= chain(this.openJournal(shared.id), (journal) => (shared.journal = journal));
+    const open = (): MaybePromise<Journal> => {
+      try {
+        shared.journal ??= chain(this.openJournal(shared.id), (journal) => (shared.journal = journal));
+      } catch (error) {
+        this.#abandon(shared);
+        throw error;
+      }
+      if (shared.journal instanceof Promise) shared.journal.catch(() => this.#abandon(shared));
       return shared.journal;
     };
     return { ref, journal: open };
@@ -202,6 +208,11 @@ export class Session {
 
   get closing(): boolean {
     return this.#closing !== undefined;
+  }
+
+  /** Its journal could not be opened, and a log is never opened again: the next run begins another one. */
+  #abandon(runs: SharedJournal): void {
+    if (this.#runs === runs) this.#runs = undefined;
   }
 
   /** This driver leads the journal from now on. */
