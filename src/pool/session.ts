@@ -154,6 +154,9 @@ export class Session {
       this.#leased = true;
       this.#renewLater();
     });
+    this.#lease.catch(() => {
+      this.#lease = undefined; // the next job tries again
+    });
     return this.#lease;
   }
 
