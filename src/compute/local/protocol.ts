@@ -1,14 +1,14 @@
-import type { OutcomeLocation } from "../../job/contract.ts";
-import type { JobRef } from "../../job/keys.ts";
 import type { StoreLocation } from "../../storage/locate.ts";
-import type { AttemptEnd, InvocationOptions } from "../contract.ts";
+import type { AttemptEnd } from "../contract.ts";
 
 /**
  * What driver and worker say to each other.
  *
  *   frame = length of the rest u32 | type u8 | length of head u32 | head, JSON | body, little-endian
+ *   frame = length of the rest u32 | type u8, from 128 on | body
  *
- * Work channel (descriptor 3), read and written by the worker with blocking calls: INIT and INVOKE down, all else up.
+ * Work channel (descriptor 3), read and written by the worker with blocking calls: INIT, JOB and INVOKE down, all
+ * else up.
  * Control channel (descriptor 4), read by the worker's event loop while a task waits: ABORT and REPLY down.
  */
 export const WORK_FD = 3;
@@ -16,32 +16,22 @@ export const CONTROL_FD = 4;
 export const MARKER_FD = 5;
 
 export const FRAME_INIT = 1;
-export const FRAME_INVOKE = 2;
+export const FRAME_JOB = 2;
 export const FRAME_ABORT = 3;
 export const FRAME_REPLY = 4;
 export const FRAME_READY = 16;
-export const FRAME_PROGRESS = 17;
 export const FRAME_ENDED = 18;
 export const FRAME_CONSOLE = 19;
 export const FRAME_REQUEST = 20;
 export const FRAME_FATAL = 21;
+/** From here on frames have no head: see work-frames.ts. */
+const FIRST_BINARY = 128;
+export const FRAME_INVOKE = 128;
+export const FRAME_OUTCOMES = 129;
 
 export interface InitHead {
   readonly workerId: string;
   readonly store: StoreLocation;
-}
-
-/** Body: the packed inputs. */
-export interface InvokeHead {
-  readonly sequence: number;
-  readonly attempt: number;
-  readonly slot: string;
-  readonly job: JobRef;
-  readonly journalPrefix: string;
-  readonly functionKey: string;
-  readonly first: number;
-  readonly count: number;
-  readonly options: InvocationOptions;
 }
 
 /** `index`: only if that task is running. */
@@ -54,15 +44,6 @@ export interface AbortHead {
 /** Body: the answer. */
 export interface ReplyHead {
   readonly requestId: number;
-}
-
-/** Body: the run. */
-export interface ProgressHead {
-  readonly sequence: number;
-  readonly location: OutcomeLocation;
-  readonly first: number;
-  readonly count: number;
-  readonly busyMs: number;
 }
 
 /** Body: the encoded error where `end` is `unloadable`. */
@@ -91,13 +72,15 @@ export interface FatalHead {
 }
 
 const NO_BODY = new Uint8Array(0);
+/** Longer bodies are chunks of their own, and not copied. */
+const INLINE_BYTES = 64 * 1024;
 
 /** Chunks of one frame: small ones are one chunk; a big body isn't copied. */
 export function encodeFrame(type: number, head: object, body: Uint8Array = NO_BODY): Uint8Array[] {
   const json = JSON.stringify(head);
   const headBytes = Buffer.byteLength(json);
   const restBytes = 5 + headBytes + body.length;
-  const inline = body.length <= 64 * 1024;
+  const inline = body.length <= INLINE_BYTES;
   const frame = Buffer.allocUnsafe(inline ? 4 + restBytes : 9 + headBytes);
   frame.writeUInt32LE(restBytes, 0);
   frame[4] = type;
@@ -108,24 +91,45 @@ export function encodeFrame(type: number, head: object, body: Uint8Array = NO_BO
   return [frame];
 }
 
+/**
+ * A frame without a head, to be given its facts: they are `factsBytes` from FACTS_AT on, and `rest` follows, which
+ * `withRest` appends where it is big.
+ */
+export function binaryFrame(type: number, factsBytes: number, rest: Uint8Array): Buffer {
+  const inline = rest.length <= INLINE_BYTES;
+  const frame = Buffer.allocUnsafe(FACTS_AT + factsBytes + (inline ? rest.length : 0));
+  frame.writeUInt32LE(1 + factsBytes + rest.length, 0);
+  frame[4] = type;
+  if (inline) frame.set(rest, FACTS_AT + factsBytes);
+  return frame;
+}
+export const FACTS_AT = 5;
+
+export const withRest = (frame: Buffer, rest: Uint8Array): Uint8Array[] =>
+  rest.length <= INLINE_BYTES ? [frame] : [frame, rest];
+
 export interface Frame {
   readonly type: number;
+  /** Undefined in a binary frame. */
   readonly head: unknown;
   /** A view on the frame's bytes. */
-  readonly body: Uint8Array;
+  readonly body: Buffer;
 }
 
 /** `rest`: a frame without its leading length. */
 export function decodeFrame(rest: Buffer): Frame {
+  const type = rest[0]!;
+  if (type >= FIRST_BINARY) return { type, head: undefined, body: rest.subarray(1) };
   const headBytes = rest.readUInt32LE(1);
   return {
-    type: rest[0]!,
+    type,
     head: JSON.parse(rest.toString("utf8", 5, 5 + headBytes)),
     body: rest.subarray(5 + headBytes),
   };
 }
 
 const MAX_FRAME_BYTES = 2 ** 30;
+const POOLED_BYTES = 1024;
 
 function checkedLength(sizeBytes: number): number {
   if (sizeBytes >= 5 && sizeBytes <= MAX_FRAME_BYTES) return sizeBytes;
@@ -146,7 +150,10 @@ export class FrameParser {
       if (!this.#rest) {
         while (this.#headBytes < 4 && at < chunk.length) this.#head[this.#headBytes++] = chunk[at++]!;
         if (this.#headBytes < 4) return;
-        this.#rest = Buffer.allocUnsafeSlow(checkedLength(this.#head.readUInt32LE(0)));
+        const sizeBytes = checkedLength(this.#head.readUInt32LE(0));
+        // Node's pool is the quicker one; what is bigger must not hold on to others' memory.
+        this.#rest =
+          sizeBytes < POOLED_BYTES ? Buffer.allocUnsafe(sizeBytes) : Buffer.allocUnsafeSlow(sizeBytes);
         this.#headBytes = 0;
         this.#restBytes = 0;
       }

@@ -9,16 +9,15 @@ import {
   FRAME_ABORT,
   FRAME_CONSOLE,
   FRAME_ENDED,
-  FRAME_INVOKE,
-  FRAME_PROGRESS,
+  FRAME_OUTCOMES,
   FRAME_REPLY,
   FRAME_REQUEST,
   type Frame,
-  type ProgressHead,
   type RequestHead,
 } from "./protocol.ts";
 import { type SpawnWorker, WorkerSeat } from "./seat.ts";
 import { TaskTimer } from "./task-timer.ts";
+import { decodeOutcomes, sequenceOf } from "./work-frames.ts";
 import type { ProcessExit, WorkerProcess } from "./worker-process.ts";
 
 /** What a slot needs of the backend around it. */
@@ -39,6 +38,9 @@ const RESTART_AFTER_MS = 50;
 /** Invocations that a worker may have before it, withdrawn ones included; the marker has room for more orders. */
 const UNREAD_INVOCATIONS = 8;
 const DEFAULT_GRACE_MS = 250;
+
+const ENDED_WELL: AttemptEnd = { kind: "ok" };
+const NO_BYTES = new Uint8Array(0);
 
 /** A place where one invocation runs at a time, in a warm worker process. */
 export class Slot {
@@ -137,12 +139,10 @@ export class Slot {
   }
 
   #send(worker: WorkerProcess, flight: Flight): void {
-    const { inputs, ...head } = flight.invocation;
-    worker.sent += 1;
-    flight.sequence = worker.sent;
+    const { invocation } = flight;
+    flight.sequence = worker.invoke(invocation);
     this.#sent.push(flight);
-    worker.send(encodeFrame(FRAME_INVOKE, { sequence: flight.sequence, ...head }, inputs));
-    const { timeoutMs, isolate } = head.options;
+    const { timeoutMs, isolate } = invocation.options;
     if (timeoutMs !== undefined) {
       flight.taskTimer = new TaskTimer(worker.marker, flight.sequence, timeoutMs, (index, evidence) =>
         this.#stop(flight, { kind: "timed-out", evidence }, DEFAULT_GRACE_MS, index),
@@ -152,13 +152,14 @@ export class Slot {
   }
 
   #receive(frame: Frame): void {
+    if (frame.type === FRAME_OUTCOMES) {
+      this.#outcomes(frame.body);
+      return;
+    }
     const { events } = this.#host;
-    if (frame.type === FRAME_PROGRESS) {
-      const { sequence, ...facts } = frame.head as ProgressHead;
-      const flight = this.#sent.find((sent) => sent.sequence === sequence);
-      if (flight) events.progressed(flight.invocation.attempt, { ...facts, run: frame.body });
-    } else if (frame.type === FRAME_ENDED) {
-      this.#workerDone(frame.head as EndedHead, frame.body);
+    if (frame.type === FRAME_ENDED) {
+      const { sequence, end } = frame.head as EndedHead;
+      this.#workerDone(sequence, end, frame.body);
     } else if (frame.type === FRAME_CONSOLE) {
       const { attempt, index, stream, atMs } = frame.head as ConsoleHead;
       for (const text of textOf(frame.body).split("\n"))
@@ -169,9 +170,23 @@ export class Slot {
     }
   }
 
-  #workerDone({ sequence, end }: EndedHead, body: Uint8Array): void {
+  #outcomes(body: Buffer): void {
+    const sequence = sequenceOf(body);
+    const flight = this.#flightOf(sequence);
+    const { ended, report } = decodeOutcomes(body);
+    if (flight) this.#host.events.progressed(flight.invocation.attempt, report);
+    if (ended) this.#workerDone(sequence, ENDED_WELL, NO_BYTES);
+  }
+
+  /** The attempt that the worker was sent under this number, unless it has ended. */
+  #flightOf(sequence: number): Flight | undefined {
+    for (const flight of this.#sent) if (flight.sequence === sequence) return flight;
+    return undefined;
+  }
+
+  #workerDone(sequence: number, end: EndedHead["end"], body: Uint8Array): void {
     this.#doneSequence = sequence;
-    const flight = this.#sent.find((sent) => sent.sequence === sequence);
+    const flight = this.#flightOf(sequence);
     if (flight) {
       this.#forget(flight);
       if (flight.invocation.options.isolate) {
@@ -210,8 +225,8 @@ export class Slot {
 
   #forget(flight: Flight): void {
     flight.clearTimers();
-    this.#sent = this.#sent.filter((other) => other !== flight);
-    this.#waiting = this.#waiting.filter((other) => other !== flight);
+    remove(this.#sent, flight);
+    remove(this.#waiting, flight);
   }
 
   /** Tells a running task, then ends its process. With `index`: only as long as that task runs. */
@@ -299,6 +314,11 @@ export class Slot {
     this.#seat.vacate();
     this.#host.retired(this);
   }
+}
+
+function remove(flights: Flight[], flight: Flight): void {
+  const at = flights.indexOf(flight);
+  if (at >= 0) flights.splice(at, 1);
 }
 
 const textOf = (bytes: Uint8Array): string =>

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { StoreLocation } from "../../storage/locate.ts";
+import type { Invocation } from "../contract.ts";
 import { workerEnv, workerExecArgv } from "./exec-args.ts";
 import type { Guard } from "./guard.ts";
 import { Marker } from "./marker.ts";
@@ -12,12 +13,14 @@ import {
   type FatalHead,
   FRAME_FATAL,
   FRAME_INIT,
+  FRAME_JOB,
   FRAME_READY,
   type Frame,
   FrameParser,
   WORK_FD,
 } from "./protocol.ts";
 import { LineCutter } from "./task-output.ts";
+import { encodeInvoke, isOfJob, type JobHead, jobHeadOf } from "./work-frames.ts";
 
 export interface WorkerSettings {
   readonly store: StoreLocation;
@@ -83,6 +86,8 @@ export class WorkerProcess {
   readonly #stderrTail: string[] = [];
   readonly #cutters: LineCutter[] = [];
   readonly #startTimer: NodeJS.Timeout;
+  /** What it was told last that invocations have in common. */
+  #jobHead: JobHead | undefined;
   #wasReady = false;
   #fatal: ProcessExit["fatal"];
   #spawnError: Error | undefined;
@@ -108,9 +113,16 @@ export class WorkerProcess {
     return this.#child?.pid;
   }
 
-  /** Sends a frame on the work channel. */
-  send(chunks: readonly Uint8Array[]): void {
+  /** Sends an invocation; returns its number among those that this process was sent, from 1. */
+  invoke(invocation: Invocation): number {
+    this.sent += 1;
+    const chunks = encodeInvoke(this.sent, invocation);
+    if (this.#jobHead === undefined || !isOfJob(this.#jobHead, invocation)) {
+      this.#jobHead = jobHeadOf(invocation);
+      chunks.unshift(...encodeFrame(FRAME_JOB, this.#jobHead));
+    }
     this.#write(WORK_FD, chunks);
+    return this.sent;
   }
 
   /** Sends a frame on the control channel. */
@@ -173,7 +185,7 @@ export class WorkerProcess {
     }
     child.unref();
     const { id: workerId } = this;
-    this.send(encodeFrame(FRAME_INIT, { workerId, store: this.#settings.store }));
+    this.#write(WORK_FD, encodeFrame(FRAME_INIT, { workerId, store: this.#settings.store }));
   }
 
   #receive(frame: Frame): void {

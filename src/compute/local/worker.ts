@@ -31,19 +31,19 @@ import {
   FRAME_FATAL,
   FRAME_INIT,
   FRAME_INVOKE,
-  FRAME_PROGRESS,
+  FRAME_JOB,
   FRAME_READY,
   FRAME_REPLY,
   FRAME_REQUEST,
   type Frame,
   FrameParser,
   type InitHead,
-  type InvokeHead,
   MARKER_FD,
   type ReplyHead,
   WORK_FD,
 } from "./protocol.ts";
 import { takeOverOutput } from "./task-output.ts";
+import { decodeInvoke, encodeOutcomes, type JobHead, sequenceOf } from "./work-frames.ts";
 
 /** Between invocations the event loop goes round at least this often: for timers and finalizers. */
 const TURN_EVERY_MS = 5;
@@ -101,7 +101,11 @@ class LocalWorker {
   #running: Running | undefined;
   #drive: Drive | undefined;
   #controlSocket: Socket | undefined;
+  /** Outcomes that go along with the attempt's end. */
+  #lastReport: OutcomeReport | undefined;
   #requestCount = 0;
+  /** What the invocations that come now have in common. */
+  #jobHead: JobHead | undefined;
   #turnedMs = monotonicMs();
   #scope: GraphLane | undefined;
   #scopeCodec: Codec;
@@ -125,14 +129,15 @@ class LocalWorker {
         return;
       }
       const frame = this.#channel.read();
-      if (frame.type === FRAME_INVOKE && !this.#invoke(frame)) return;
+      if (frame.type === FRAME_JOB) this.#jobHead = frame.head as JobHead;
+      else if (frame.type === FRAME_INVOKE && !this.#invoke(frame.body)) return;
     }
   }
 
   /** @returns false where the invocation goes on after this call */
-  #invoke(frame: Frame): boolean {
-    const { sequence, ...head } = frame.head as InvokeHead;
-    const invocation: Invocation = { ...head, inputs: frame.body };
+  #invoke(frame: Buffer): boolean {
+    const sequence = sequenceOf(frame);
+    const invocation = decodeInvoke(frame, this.#jobHead!);
     const { attempt, first } = invocation;
     // Where the function is loaded already, the first task begins with this.
     const isLoaded = this.#parts.functions.has(invocation.functionKey);
@@ -167,8 +172,14 @@ class LocalWorker {
   }
 
   #sendEnd(sequence: number, end: AttemptEnd): void {
-    const [told, body] = end.kind === "unloadable" ? [{ kind: end.kind }, end.error] : [end, undefined];
-    this.#channel.send(encodeFrame(FRAME_ENDED, { sequence, end: told }, body));
+    const last = this.#lastReport;
+    this.#lastReport = undefined;
+    if (last) this.#channel.queue(encodeOutcomes(sequence, last, end.kind === "ok"));
+    if (!last || end.kind !== "ok") {
+      const [told, body] = end.kind === "unloadable" ? [{ kind: end.kind }, end.error] : [end, undefined];
+      this.#channel.queue(encodeFrame(FRAME_ENDED, { sequence, end: told }, body));
+    }
+    this.#channel.flush();
   }
 
   #hostFor(running: Running, firstIsMarked: boolean): BatchHost {
@@ -203,9 +214,10 @@ class LocalWorker {
     };
   }
 
-  #report(sequence: number, { run, ...facts }: OutcomeReport, isLast: boolean): void {
-    this.#channel.queue(encodeFrame(FRAME_PROGRESS, { sequence, ...facts }, run));
-    if (!isLast) this.#channel.flush(); // else the attempt's end follows, in the same write
+  #report(sequence: number, report: OutcomeReport, isLast: boolean): void {
+    if (isLast)
+      this.#lastReport = report; // the attempt's end follows, in the same frame
+    else this.#channel.send(encodeOutcomes(sequence, report, false));
   }
 
   #print(stream: "stdout" | "stderr", lines: string): void {

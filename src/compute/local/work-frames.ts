@@ -1,0 +1,121 @@
+import type { JobRef } from "../../job/keys.ts";
+import type { Invocation, InvocationOptions, OutcomeReport } from "../contract.ts";
+import { binaryFrame, FACTS_AT, FRAME_INVOKE, FRAME_OUTCOMES, withRest } from "./protocol.ts";
+
+/**
+ * The two frames that go to and fro for every batch. They are binary, without a JSON head, since a call of
+ * `pool.run` takes little longer than writing and parsing JSON would. What all batches of a job have in common
+ * goes ahead of them in a frame of its own (FRAME_JOB), where it isn't what the worker has heard last.
+ *
+ *   INVOKE   = sequence u32 | attempt u32 | job number u32 | count u32 | first f64 | packed inputs
+ *   OUTCOMES = sequence u32 | ended u8 | length of log name u8 | 2 × 0 | length u32 | offset f64 | busy ms f64 |
+ *              log name | packed run
+ */
+const INVOKE_BYTES = 24;
+const OUTCOMES_BYTES = 28;
+
+/** Head of FRAME_JOB: what the batches that follow have in common. */
+export interface JobHead {
+  readonly slot: string;
+  readonly journalId: string;
+  readonly journalPrefix: string;
+  readonly functionKey: string;
+  readonly options: InvocationOptions;
+}
+
+export function jobHeadOf(invocation: Invocation): JobHead {
+  const { slot, job, journalPrefix, functionKey, options } = invocation;
+  return { slot, journalId: job.journalId, journalPrefix, functionKey, options };
+}
+
+/** Whether the worker that has heard `head` knows all of the invocation but its numbers and inputs. */
+export function isOfJob(head: JobHead, invocation: Invocation): boolean {
+  return (
+    head.functionKey === invocation.functionKey &&
+    head.journalId === invocation.job.journalId &&
+    head.slot === invocation.slot &&
+    haveEqualOptions(head.options, invocation.options)
+  );
+}
+
+function haveEqualOptions(a: InvocationOptions, b: InvocationOptions): boolean {
+  if (a === b) return true;
+  return (
+    a.timeoutMs === b.timeoutMs &&
+    a.isolate === b.isolate &&
+    a.memoryMb === b.memoryMb &&
+    a.env === b.env &&
+    a.flushEachTask === b.flushEachTask &&
+    a.sync === b.sync &&
+    a.depth === b.depth
+  );
+}
+
+export function encodeInvoke(sequence: number, invocation: Invocation): Uint8Array[] {
+  const { inputs } = invocation;
+  const frame = binaryFrame(FRAME_INVOKE, INVOKE_BYTES, inputs);
+  frame.writeUInt32LE(sequence, FACTS_AT);
+  frame.writeUInt32LE(invocation.attempt, FACTS_AT + 4);
+  frame.writeUInt32LE(invocation.job.number, FACTS_AT + 8);
+  frame.writeUInt32LE(invocation.count, FACTS_AT + 12);
+  frame.writeDoubleLE(invocation.first, FACTS_AT + 16);
+  return withRest(frame, inputs);
+}
+
+export const sequenceOf = (body: Buffer): number => body.readUInt32LE(0);
+
+export function decodeInvoke(body: Buffer, head: JobHead): Invocation {
+  const job: JobRef = { journalId: head.journalId, number: body.readUInt32LE(8) };
+  return {
+    attempt: body.readUInt32LE(4),
+    slot: head.slot,
+    job,
+    journalPrefix: head.journalPrefix,
+    functionKey: head.functionKey,
+    first: body.readDoubleLE(16),
+    count: body.readUInt32LE(12),
+    inputs: body.subarray(INVOKE_BYTES),
+    options: head.options,
+  };
+}
+
+/** `ended`: the attempt has ended well with these outcomes; no frame says so again. */
+export function encodeOutcomes(sequence: number, report: OutcomeReport, ended: boolean): Uint8Array[] {
+  const { location, run } = report;
+  const { log } = location;
+  const frame = binaryFrame(FRAME_OUTCOMES, OUTCOMES_BYTES + log.length, run);
+  frame.writeUInt32LE(sequence, FACTS_AT);
+  frame[FACTS_AT + 4] = ended ? 1 : 0;
+  frame[FACTS_AT + 5] = log.length;
+  frame[FACTS_AT + 6] = frame[FACTS_AT + 7] = 0;
+  frame.writeUInt32LE(location.lengthBytes, FACTS_AT + 8);
+  frame.writeDoubleLE(location.offsetBytes, FACTS_AT + 12);
+  frame.writeDoubleLE(report.busyMs, FACTS_AT + 20);
+  frame.write(log, FACTS_AT + OUTCOMES_BYTES, "latin1");
+  return withRest(frame, run);
+}
+
+/** What an OUTCOMES frame says, but for its sequence number. */
+export interface DecodedOutcomes {
+  readonly ended: boolean;
+  readonly report: OutcomeReport;
+}
+
+export function decodeOutcomes(body: Buffer): DecodedOutcomes {
+  const runAt = OUTCOMES_BYTES + body[5]!;
+  const run = body.subarray(runAt);
+  const location = {
+    log: body.toString("latin1", OUTCOMES_BYTES, runAt),
+    offsetBytes: body.readDoubleLE(12),
+    lengthBytes: body.readUInt32LE(8),
+  };
+  const report = {
+    location,
+    // Of the run's own header (job/entries.ts).
+    first: run.readDoubleLE(8),
+    count: run.readUInt32LE(16),
+    run,
+    busyMs: body.readDoubleLE(20),
+  };
+  return { ended: body[4] === 1, report };
+}
