@@ -23,6 +23,7 @@ const { values: flags, positionals } = parseArgs({
     n: { type: "string" },
     "size-mib": { type: "string" },
     objects: { type: "string" },
+    folder: { type: "string" },
   },
 });
 
@@ -44,6 +45,7 @@ const sizes: Sizes = {
   ...(flags["size-mib"] === undefined ? {} : { sizeMib: positive("size-mib", flags["size-mib"]) }),
   ...(flags.objects === undefined ? {} : { objects: positive("objects", flags.objects) }),
 };
+if (flags.folder !== undefined) process.env["BENCH_ROOT"] = path.resolve(flags.folder);
 const results = path.join(import.meta.dirname, "results");
 mkdirSync(results, { recursive: true });
 for (const name of names) {

@@ -6,7 +6,7 @@ export type Figures = Record<string, number>;
 export interface Variant {
   readonly name: string;
   /** Takes one sample, in a fresh process; undefined: this variant isn't installed here. */
-  sample(): Promise<Figures | undefined>;
+  sample?(): Promise<Figures | undefined>;
   /** How to get a variant that isn't there. */
   readonly install?: string;
 }
@@ -39,6 +39,8 @@ export interface Bar {
 export interface Plan {
   readonly title: string;
   readonly variants: readonly Variant[];
+  /** In place of the variants' own samples, where they have to be taken together. */
+  takeRound?(): Promise<Round>;
   readonly metrics: readonly Metric[];
   readonly bars: readonly Bar[];
   /** What the figures mean; printed below the tables. */

@@ -14,6 +14,9 @@ export interface ProcessEnd {
   readonly firstLineMs: number;
 }
 
+/** Where samples keep their stores and files; `--folder` sets it. */
+const workFolder = (): string => process.env["BENCH_ROOT"] ?? path.join(benchFolder, "results");
+
 /**
  * Runs `node <file> <argument>` in a new process with an empty store of its own (KINGLET_STORAGE), on the disk where
  * this repository is: /tmp may be memory.
@@ -21,9 +24,8 @@ export interface ProcessEnd {
  * @throws Error with the process's stderr if it fails
  */
 export async function freshProcess(file: string, argument: unknown): Promise<ProcessEnd> {
-  const results = path.join(benchFolder, "results");
-  mkdirSync(results, { recursive: true });
-  const folder = mkdtempSync(path.join(results, "tmp-"));
+  mkdirSync(workFolder(), { recursive: true });
+  const folder = mkdtempSync(path.join(workFolder(), "tmp-"));
   try {
     return await run(path.join(benchFolder, file), argument, folder);
   } finally {

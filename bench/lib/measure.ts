@@ -13,12 +13,17 @@ export interface Measured {
 export async function measure(plan: Plan, runs: number, progress: (text: string) => void): Promise<Measured> {
   const rounds: Round[] = [];
   const missing = new Set<string>();
-  for (let run = 0; run < runs; run++) {
+  for (let run = 1; run <= runs; run++) {
+    if (plan.takeRound) {
+      progress(`run ${run} of ${runs}`);
+      rounds.push(await plan.takeRound());
+      continue;
+    }
     const round = new Map<string, Figures>();
     for (const variant of plan.variants) {
       if (missing.has(variant.name)) continue;
-      progress(`round ${run + 1} of ${runs}: ${variant.name}`);
-      const figures = await variant.sample();
+      progress(`run ${run} of ${runs}: ${variant.name}`);
+      const figures = await variant.sample?.();
       if (figures) round.set(variant.name, figures);
       else missing.add(variant.name);
     }
