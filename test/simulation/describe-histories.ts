@@ -4,7 +4,7 @@ import { playSeeds } from "./history.ts";
 import { loadSystem, SOURCE_FOLDER } from "./system.ts";
 
 /** Seeds of one file; two files run them, so that two cores share the work. */
-const HISTORIES = 6000;
+const HISTORIES = 5200;
 /** KINGLET_SIM_OFFSET moves the seeds: other histories, each night for example. */
 const OFFSET = Number(process.env["KINGLET_SIM_OFFSET"] ?? 0);
 

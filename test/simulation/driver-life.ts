@@ -33,9 +33,11 @@ export class DriverLife {
   readonly #dice: Dice;
   readonly #witnesses = new Map<string, DriverWitness>();
   /** Jobs of this driver that haven't ended. */
-  #open = 0;
+  open = 0;
   begun = false;
   inTrouble = false;
+  /** Jobs that it found led by another. */
+  fenced = 0;
   onTrouble: () => void = () => {};
 
   constructor(history: History, n: number, plan: DriverPlan) {
@@ -78,7 +80,7 @@ export class DriverLife {
   }
 
   get allEnded(): boolean {
-    return this.#open === 0;
+    return this.open === 0;
   }
 
   async begin(): Promise<void> {
@@ -86,6 +88,7 @@ export class DriverLife {
       if (this.#n === 0) await this.#startAll();
       else await this.#takeAllOver();
       this.begun = true;
+      this.process.pauseAfter(this.plan.pauseAt);
     } catch (error) {
       if (!(error instanceof Killed)) throw error;
     }
@@ -110,7 +113,7 @@ export class DriverLife {
     const { system, jobs } = this.history;
     const journals = new Map<string, Journal>();
     for (const job of jobs) {
-      this.#open += 1;
+      this.open += 1;
       if (journals.has(job.journalId)) continue;
       const header = { ...this.history.header("driver0"), format: 1, epoch: 0, createdMs: 0 } as const;
       const options = { store: this.#store, id: job.journalId, header };
@@ -141,18 +144,18 @@ export class DriverLife {
   async #takeAllOver(): Promise<void> {
     const { history } = this;
     const { system } = history;
-    this.#open = history.jobs.length;
+    this.open = history.jobs.length;
     for (const id of new Set(history.jobs.map((job) => job.journalId))) {
       const mine = history.jobs.filter((job) => job.journalId === id);
       const taken = await this.#takeOver(id);
       if (!taken) {
-        this.#open -= mine.length; // it was never begun
+        this.open -= mine.length; // it was never begun
         continue;
       }
       for (const job of mine) {
         const state = taken.state.jobs.get(job.number);
         if (!state || state.ended) {
-          this.#open -= 1;
+          this.open -= 1;
           continue;
         }
         const parts = await system.resume.resumeParts(taken.journal, taken.state, state);
@@ -222,11 +225,12 @@ export class DriverLife {
       },
       onEnded: (end) =>
         alive(() => {
-          this.#open -= 1;
+          this.open -= 1;
           // Who comes too late changes nothing.
           if (this.#dice.chance(0.1)) this.process.after(1, () => running?.release());
           if (this.#dice.chance(0.1)) this.process.after(1, () => running?.cancel("too late"));
           mine.end(end.state, end.failedIndex, running?.counts.drawn ?? plan.tasks);
+          if (end.state === "fenced") this.fenced += 1;
           if (end.state === "fenced" || end.state === "broken" || end.state === "released")
             this.#trouble(end.error);
         }),

@@ -13,6 +13,7 @@ import { Violation, Witness } from "./witness.ts";
 import { Dice, SimProcess, World } from "./world.ts";
 
 const END_MS = 30 * 60_000;
+const LINGER_MS = 500;
 const MAX_EVENTS = 200_000;
 
 export type StepWatcher = (state: SchedulerState, event: SchedulerEvent) => void;
@@ -23,6 +24,9 @@ export interface HistoryReport {
   /** I/O boundaries that the first driver passed. */
   readonly boundaries: number;
   readonly ends: readonly string[];
+  /** Of each driver: jobs that it found led by another, and jobs that it hasn't ended. */
+  readonly began: readonly boolean[];
+  readonly drivers: readonly { readonly fenced: number; readonly open: number }[];
 }
 
 /**
@@ -94,11 +98,17 @@ class History {
     if (this.#problem) throw this.#problem;
     if (ended !== "done")
       throw new Violation(`it hangs: nothing ends it (${ended} after ${this.world.events} events)`);
+    // Those that slept through it wake, and find that others lead.
+    for (const life of this.#lives) life.process.wake();
+    const lateMs = this.world.nowMs + LINGER_MS;
+    await this.world.run(() => this.#problem !== undefined || this.world.nowMs > lateMs, limits);
     await this.#check();
     return {
       virtualMs: this.world.nowMs,
       events: this.world.events,
       boundaries: this.#lives[0]!.process.boundaries,
+      drivers: this.#lives.map(({ fenced, open }) => ({ fenced, open })),
+      began: this.#lives.map(({ begun }) => begun),
       ends: this.jobs.map(({ witness }) => witness.endSeen ?? "none"),
     };
   }
@@ -198,6 +208,7 @@ class History {
 
   /** When all is over: what the store says is what everybody saw, and everything that was promised is there. */
   async #check(): Promise<void> {
+    if (this.#problem) throw this.#problem;
     for (const job of this.jobs) {
       const state = await this.#readJournal(this.disk, job.journalId);
       if (this.#problem) throw this.#problem;

@@ -37,6 +37,8 @@ export interface JobPlan {
 export interface DriverPlan {
   /** Dies at this I/O boundary. */
   readonly killAt: number;
+  /** Stops so many I/O boundaries after its beginning until everything is over, and wakes then. */
+  readonly pauseAt: number;
   /** Stops for a while at this time; the next driver may lead when it wakes. */
   readonly pauseAtMs: number | undefined;
   readonly pauseMs: number;
@@ -101,8 +103,10 @@ export function planHistory(seed: number): HistoryPlan {
   };
 }
 
-const NO_TROUBLE = {
+/** A driver that nothing happens to. */
+export const NO_TROUBLE = {
   killAt: Number.POSITIVE_INFINITY,
+  pauseAt: Number.POSITIVE_INFINITY,
   pauseAtMs: undefined,
   pauseMs: 0,
   closeAtMs: undefined,
@@ -118,6 +122,7 @@ function planDriver(dice: Dice, last: boolean): DriverPlan {
   const how = dice.pick(["killed", "killed", "paused", "rivals", "broken", "closed"] as const);
   return {
     killAt: how === "killed" ? dice.int(0, dice.pick([20, 60, 200])) : Number.POSITIVE_INFINITY,
+    pauseAt: Number.POSITIVE_INFINITY,
     pauseAtMs: how === "paused" ? dice.int(0, 100) : undefined,
     pauseMs: dice.int(1, 600),
     closeAtMs: how === "closed" ? dice.int(0, 200) : undefined,

@@ -89,11 +89,12 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 /** What a killed process throws at its next I/O. */
 export class Killed extends Error {}
 
-/** One process of the simulation: it may be paused, woken, or killed at its n-th I/O boundary. */
+/** One process of the simulation: it may be paused and woken, or killed; at a time, or at its n-th I/O boundary. */
 export class SimProcess {
   readonly name: string;
   readonly #world: World;
   readonly #killAt: number;
+  #pauseAt = Number.POSITIVE_INFINITY;
   dead = false;
   boundaries = 0;
   #paused: (() => void)[] | undefined;
@@ -107,8 +108,14 @@ export class SimProcess {
 
   /** Passes an I/O boundary. @throws Killed if the process dies here, or is dead */
   boundary(): void {
+    if (this.boundaries === this.#pauseAt) this.pause();
     if (!this.dead && this.boundaries++ === this.#killAt) this.kill();
     if (this.dead) throw new Killed(this.name);
+  }
+
+  /** Pauses after so many more boundaries. */
+  pauseAfter(boundaries: number): void {
+    this.#pauseAt = this.boundaries + boundaries;
   }
 
   kill(): void {
