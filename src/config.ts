@@ -33,7 +33,12 @@ const defined = (options: PoolOptions): PoolOptions =>
 /** KINGLET_COMPUTE, KINGLET_STORAGE, KINGLET_CONCURRENCY, KINGLET_TIMEOUT_MS, KINGLET_RETRIES, KINGLET_MEMORY_MB, KINGLET_DURABILITY. */
 function readEnvironment(env: NodeJS.ProcessEnv): PoolOptions {
   const found: Record<string, unknown> = {};
-  const numbers = { concurrency: "CONCURRENCY", timeoutMs: "TIMEOUT_MS", retries: "RETRIES", memoryMb: "MEMORY_MB" };
+  const numbers = {
+    concurrency: "CONCURRENCY",
+    timeoutMs: "TIMEOUT_MS",
+    retries: "RETRIES",
+    memoryMb: "MEMORY_MB",
+  };
   const words = { compute: "COMPUTE", storage: "STORAGE", durability: "DURABILITY" };
   for (const [option, suffix] of Object.entries(words)) {
     const value = env[`KINGLET_${suffix}`];

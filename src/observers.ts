@@ -1,5 +1,5 @@
-import type { JobEvent } from "./scheduler/events.ts";
 import type { JobKind } from "./job/records.ts";
+import type { JobEvent } from "./scheduler/events.ts";
 
 /**
  * What happens in the pools of this process, for progress bars, reports and dashboards. Observers only look on:
@@ -34,7 +34,8 @@ export type PoolObserver = (event: PoolEvent) => void;
 
 // One set for the whole process, also when two copies of the package are loaded.
 const KEY = Symbol.for("kinglet.observers");
-const observers: Set<PoolObserver> = ((globalThis as Record<symbol, unknown>)[KEY] ??= new Set()) as Set<PoolObserver>;
+const observers: Set<PoolObserver> = ((globalThis as Record<symbol, unknown>)[KEY] ??=
+  new Set()) as Set<PoolObserver>;
 
 /** Adds an observer; the returned function removes it. */
 export function observe(observer: PoolObserver): () => void {

@@ -92,8 +92,9 @@ const CALL_RULES: Record<keyof CallOptions, Rule> = {
   concurrency: integer(1, 100_000),
   batch: integer(1, 100_000),
   env: {
-    check: (v) => isPlainObject(v) && Object.entries(v).every(([k, s]) => typeof s === "string" && /^[^=\0]+$/.test(k)),
-    expected: "an object of strings, such as { LOG_LEVEL: \"debug\" }",
+    check: (v) =>
+      isPlainObject(v) && Object.entries(v).every(([k, s]) => typeof s === "string" && /^[^=\0]+$/.test(k)),
+    expected: 'an object of strings, such as { LOG_LEVEL: "debug" }',
   },
   packages: stringList,
   files: stringList,
@@ -113,7 +114,7 @@ const CALL_RULES: Record<keyof CallOptions, Rule> = {
 const POOL_RULES: Record<keyof PoolOptions, Rule> = {
   ...CALL_RULES,
   compute: oneOf("local"),
-  storage: { check: (v) => typeof v === "string" && v.length > 0, expected: "a folder, or \"memory:\"" },
+  storage: { check: (v) => typeof v === "string" && v.length > 0, expected: 'a folder, or "memory:"' },
   durability: oneOf("process", "fsync"),
   logs: boolean,
 };
@@ -142,10 +143,14 @@ function check(options: unknown, rules: Record<string, Rule>, where: string): ob
     const rule = rules[name];
     if (!rule) throw unknownOption(where, name, rules);
     if (!rule.check(value)) {
-      throw new UsageError("BAD_OPTION", `${where}: option ${name} is ${show(value)}; expected ${rule.expected}`, {
-        remedy: `Set ${name} to ${rule.expected}, or leave it out.`,
-        details: { option: name },
-      });
+      throw new UsageError(
+        "BAD_OPTION",
+        `${where}: option ${name} is ${show(value)}; expected ${rule.expected}`,
+        {
+          remedy: `Set ${name} to ${rule.expected}, or leave it out.`,
+          details: { option: name },
+        },
+      );
     }
   }
   return options;

@@ -2,27 +2,25 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { createLocalBackend } from "./compute/local/backend.ts";
 import { resolvePoolOptions } from "./config.ts";
-import { KingletError, UsageError } from "./errors.ts";
 import type { Future } from "./future.ts";
-import { isJob } from "./future.ts";
+import type { JobKind } from "./job/records.ts";
 import type { Job } from "./job.ts";
+import { type CallOptions, checkCallOptions, checkPoolOptions, type PoolOptions } from "./options.ts";
 import { attachJob } from "./pool/attach.ts";
 import { watchCancelRequests } from "./pool/cancel-requests.ts";
 import { continueNamed, registerName } from "./pool/continue.ts";
-import { inputFrom, type Items, SingleInput } from "./pool/inputs.ts";
+import { inputFrom, SingleInput } from "./pool/inputs.ts";
 import { watchInterrupts } from "./pool/interrupts.ts";
-import { type JobCore, FutureHandle, JobHandle } from "./pool/job-handle.ts";
+import { FutureHandle, JobHandle } from "./pool/job-handle.ts";
 import { answerNested, MAX_DEPTH } from "./pool/nested.ts";
-import { type CallOptions, checkCallOptions, checkPoolOptions, type PoolOptions } from "./options.ts";
 import { checkRuntimeDependencies } from "./pool/runtime-dependencies.ts";
 import { newId, Session } from "./pool/session.ts";
 import { type Call, captureCallable, startJob } from "./pool/start.ts";
-import type { JobKind } from "./job/records.ts";
 import { openDiskStore } from "./storage/disk.ts";
-import type { TaskContext } from "./worker/context.ts";
 import { type Broadcast, broadcast } from "./values/broadcast.ts";
 import { FileSet } from "./values/pool-file.ts";
 import { NamedStore } from "./values/stored-object.ts";
+import type { TaskContext } from "./worker/context.ts";
 
 /** The second argument of every task's function. */
 export type Context = TaskContext<NestedPool, NamedStore>;
@@ -35,7 +33,11 @@ export type MapItems<T> = (Iterable<T> | AsyncIterable<T>) & object;
 
 /** The part of a pool that tasks have too, as `ctx.pool`: maps inside maps. */
 export interface NestedPool {
-  map<T, R>(fn: (item: Resolved<T>, ctx: Context) => R, items: MapItems<T>, options?: CallOptions): Job<Awaited<R>>;
+  map<T, R>(
+    fn: (item: Resolved<T>, ctx: Context) => R,
+    items: MapItems<T>,
+    options?: CallOptions,
+  ): Job<Awaited<R>>;
   mapSettled<T, R>(
     fn: (item: Resolved<T>, ctx: Context) => R,
     items: MapItems<T>,
@@ -55,7 +57,11 @@ export interface Pool extends NestedPool, AsyncDisposable {
    * @throws CaptureError, UnserializableError, UsageError at once, before anything runs
    * @example const squares = await pool.map((n) => n * n, [1, 2, 3]);
    */
-  map<T, R>(fn: (item: Resolved<T>, ctx: Context) => R, items: MapItems<T>, options?: CallOptions): Job<Awaited<R>>;
+  map<T, R>(
+    fn: (item: Resolved<T>, ctx: Context) => R,
+    items: MapItems<T>,
+    options?: CallOptions,
+  ): Job<Awaited<R>>;
   map(module: string | URL, items: MapItems<unknown>, options?: CallOptions): Job<unknown>;
 
   /** As `map`, but goes on after failures: one `{ status, value | reason }` an item. */
@@ -64,7 +70,11 @@ export interface Pool extends NestedPool, AsyncDisposable {
     items: MapItems<T>,
     options?: CallOptions,
   ): Job<PromiseSettledResult<Awaited<R>>>;
-  mapSettled(module: string | URL, items: MapItems<unknown>, options?: CallOptions): Job<PromiseSettledResult<unknown>>;
+  mapSettled(
+    module: string | URL,
+    items: MapItems<unknown>,
+    options?: CallOptions,
+  ): Job<PromiseSettledResult<unknown>>;
 
   /** One task. A `Job` as input arrives as its array, a `Future` as its value; both without waiting here. */
   run<T, R>(fn: (input: RunInput<T>, ctx: Context) => R, input: T, options?: CallOptions): Future<Awaited<R>>;
@@ -119,7 +129,14 @@ function openSession(options: PoolOptions): Session {
   const slots = options.concurrency ?? availableParallelism();
   // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
   const compute = createLocalBackend({ store: location, slots: slots * (MAX_DEPTH + 1) });
-  const session = new Session({ store, location, compute, slots, sync: durability === "fsync", logs: options.logs ?? true });
+  const session = new Session({
+    store,
+    location,
+    compute,
+    slots,
+    sync: durability === "fsync",
+    logs: options.logs ?? true,
+  });
   session.onRequest = (request, core, depth) => answerNested(session, request, core, depth);
   watchInterrupts(session);
   watchCancelRequests(session);
@@ -129,11 +146,14 @@ function openSession(options: PoolOptions): Session {
 class PoolView implements Pool {
   readonly #session: Session;
   readonly #defaults: PoolOptions;
+  /** Options of calls that are given none. */
+  readonly #callDefaults: CallOptions;
   readonly store: NamedStore;
 
   constructor(session: Session, defaults: PoolOptions) {
     this.#session = session;
     this.#defaults = defaults;
+    this.#callDefaults = callConcurrency(defaults, undefined);
     this.store = new NamedStore(session.location, session.store);
   }
 
@@ -145,7 +165,12 @@ class PoolView implements Pool {
     return this.#map("mapSettled", fn, items, options) as Job<never>;
   }
 
-  #map(kind: "map" | "mapSettled", fn: unknown, items: unknown, given: CallOptions | undefined): Job<unknown> {
+  #map(
+    kind: "map" | "mapSettled",
+    fn: unknown,
+    items: unknown,
+    given: CallOptions | undefined,
+  ): Job<unknown> {
     const elsewhere = this.#elsewhere(kind, given);
     if (elsewhere) return elsewhere[kind](fn as never, items as never, withoutOn(given)) as Job<unknown>;
     const call = this.#call(kind, fn, given);
@@ -183,15 +208,20 @@ class PoolView implements Pool {
   #elsewhere(where: string, given: CallOptions | undefined): Pool | undefined {
     if (given?.on === undefined) return undefined;
     checkCallOptions(given, where);
-    return given.on instanceof PoolView && given.on.#session === this.#session ? undefined : (given.on as Pool);
+    return given.on instanceof PoolView && given.on.#session === this.#session
+      ? undefined
+      : (given.on as Pool);
   }
 
   #call(kind: JobKind, fn: unknown, given: CallOptions | undefined): Call {
     this.#session.refuseIfClosed(kind);
-    const options = given === undefined ? this.#defaults : { ...this.#defaults, ...checkCallOptions(given, kind) };
+    const options =
+      given === undefined
+        ? this.#callDefaults
+        : callConcurrency({ ...this.#defaults, ...checkCallOptions(given, kind) }, given);
     const captured = captureCallable(fn, kind);
     if (options.packages || options.files) checkRuntimeDependencies(options, kind);
-    return { kind, captured, options: callConcurrency(options, given), depth: 0 };
+    return { kind, captured, options, depth: 0 };
   }
 
   with(options: PoolOptions): Pool {
@@ -236,6 +266,3 @@ function callConcurrency(options: CallOptions, given: CallOptions | undefined): 
   const { concurrency: _pool, ...rest } = options;
   return rest;
 }
-
-export type { Items, JobCore };
-export { isJob, KingletError, UsageError };

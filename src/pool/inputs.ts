@@ -12,15 +12,14 @@ import {
   entryIsOk,
   type FailedOutcome,
   type OutcomeRef,
-  type Run,
   RunBuilder,
 } from "../job/entries.ts";
-import { objectName, OBJECT_THRESHOLD_BYTES } from "../job/keys.ts";
+import { OBJECT_THRESHOLD_BYTES, objectName } from "../job/keys.ts";
+import { show } from "../options.ts";
 import type { DrawnInputs, JobInput } from "../scheduler/contract.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 import { ContinuedInput, type NamedOutcomes } from "./continue.ts";
 import type { FutureHandle, JobCore, JobHandle } from "./job-handle.ts";
-import { show } from "../options.ts";
 import type { Segment } from "./outcomes.ts";
 
 /** Items of an array up to which all are encoded before the call returns, so that a bad one is an error at once. */
@@ -42,8 +41,6 @@ export interface InputContext {
   readonly byContent?: boolean;
 }
 
-export type Items<T> = Iterable<T> | AsyncIterable<T>;
-
 /** @throws UsageError BAD_ARGUMENT where `items` can't be gone over; UnserializableError for a bad item of an array */
 export function inputFrom(items: unknown, context: InputContext, named?: Promise<NamedOutcomes>): JobInput {
   if (!named) return itemsInput(items, context);
@@ -62,9 +59,11 @@ function itemsInput(items: unknown, context: InputContext): JobInput {
   }
   const remedy =
     typeof items === "string"
-      ? "To map over its characters, pass [...text]; over its lines, text.split(\"\\n\")."
+      ? 'To map over its characters, pass [...text]; over its lines, text.split("\\n").'
       : "Pass an array, any iterable or async iterable, or a Job.";
-  throw new UsageError("BAD_ARGUMENT", `map: the items are ${describe(items)}, which can't be gone over`, { remedy });
+  throw new UsageError("BAD_ARGUMENT", `map: the items are ${describe(items)}, which can't be gone over`, {
+    remedy,
+  });
 }
 
 const describe = (items: unknown) => (typeof items === "string" ? `the string ${show(items)}` : show(items));
@@ -158,8 +157,8 @@ function whenCommitted(core: JobCore): Promise<void> {
   });
 }
 
-/** Where the outcome of task `index` lies, as an entry of another job's inputs. */
-function refOf(core: JobCore, segment: Segment, index: number): OutcomeRef {
+/** Where the outcome of task `index` lies, for whoever takes it as an input. */
+export function refOf(core: JobCore, segment: Segment, index: number): OutcomeRef {
   const { log, offsetBytes, lengthBytes } = segment.location;
   return {
     logKey: core.journalPrefix + log,
@@ -200,7 +199,12 @@ export class ItemsInput implements JobInput {
   }
 
   #checkAtOnce(): void {
-    while (!this.#exhausted && !this.#held && this.#runs.index < CHECKED_AT_ONCE && this.#runs.bytes < CHECKED_BYTES) {
+    while (
+      !this.#exhausted &&
+      !this.#held &&
+      this.#runs.index < CHECKED_AT_ONCE &&
+      this.#runs.bytes < CHECKED_BYTES
+    ) {
       const count = this.#fill(CHUNK_TASKS, CHUNK_BYTES);
       if (count > 0) this.#checked.push({ run: this.#runs.take(), count });
     }
@@ -312,7 +316,8 @@ export class PumpedInput implements JobInput {
     const { core } = runs.context;
     try {
       while (!this.#done && !this.#stopped) {
-        if (runs.count >= PUMP_AHEAD || runs.runBytes >= CHUNK_BYTES || core.drawRoom(runs.index) === 0) break;
+        if (runs.count >= PUMP_AHEAD || runs.runBytes >= CHUNK_BYTES || core.drawRoom(runs.index) === 0)
+          break;
         const next = await this.#iterator.next();
         if (next.done) this.#done = true;
         else if (isFuture(next.value)) {
@@ -393,7 +398,9 @@ export class SingleInput implements JobInput {
     const run = (this.#run ??= this.#fromUpstream());
     if (!run) return { count: 0, done: false };
     this.#done = true;
-    return run instanceof Promise ? run.then((bytes) => ({ run: bytes, count: 1, done: true })) : { run, count: 1, done: true };
+    return run instanceof Promise
+      ? run.then((bytes) => ({ run: bytes, count: 1, done: true }))
+      : { run, count: 1, done: true };
   }
 
   #fromUpstream(): MaybePromise<Uint8Array> | undefined {
@@ -417,5 +424,3 @@ export class SingleInput implements JobInput {
     return true;
   }
 }
-
-export type { Run };

@@ -2,10 +2,10 @@ import type { CapturedFunction } from "../capture/contract.ts";
 import { KingletError } from "../errors.ts";
 import { type OutcomeRef, Run } from "../job/entries.ts";
 import { decodeNestedCall, encodeNestedAnswer, type NestedAnswer } from "../job/nested.ts";
-import type { DrawnInputs, JobInput, NestedRequest } from "../scheduler/contract.ts";
-import type { JobCore } from "./job-handle.ts";
 import type { CallOptions } from "../options.ts";
-import type { Segment } from "./outcomes.ts";
+import type { DrawnInputs, JobInput, NestedRequest } from "../scheduler/contract.ts";
+import { refOf } from "./inputs.ts";
+import type { JobCore } from "./job-handle.ts";
 import { newId, type Session } from "./session.ts";
 import { startJob } from "./start.ts";
 
@@ -13,7 +13,12 @@ import { startJob } from "./start.ts";
 export const MAX_DEPTH = 8;
 
 /** A running task asked for a map: runs it as a job of its own, whose waiting parent lends its slot. */
-export function answerNested(session: Session, request: NestedRequest, parent: JobCore, parentDepth: number): void {
+export function answerNested(
+  session: Session,
+  request: NestedRequest,
+  parent: JobCore,
+  parentDepth: number,
+): void {
   runNested(session, request, parent, parentDepth + 1).then(
     (answer) => request.reply(encodeNestedAnswer(answer)),
     (error) => request.reply(encodeNestedAnswer(errorAnswer(error))),
@@ -33,9 +38,13 @@ async function runNested(
   depth: number,
 ): Promise<NestedAnswer> {
   if (depth > MAX_DEPTH) {
-    throw new KingletError("TOO_DEEP", `a task of job ${parent.id} asked for a map that is nested ${depth} deep`, {
-      remedy: `At most ${MAX_DEPTH} are allowed. Is it a recursion without an end?`,
-    });
+    throw new KingletError(
+      "TOO_DEEP",
+      `a task of job ${parent.id} asked for a map that is nested ${depth} deep`,
+      {
+        remedy: `At most ${MAX_DEPTH} are allowed. Is it a recursion without an end?`,
+      },
+    );
   }
   const { call, fn, inputs } = decodeNestedCall(request.payload);
   const captured: CapturedFunction = {
@@ -66,19 +75,14 @@ async function runNested(
   if (ending.status === "done") return { ok: true, jobId: core.id, outcomes: refsOf(core) };
   if (ending.failedIndex !== undefined) {
     const segment = core.table.holding(ending.failedIndex);
-    if (segment) return { ok: false, jobId: core.id, failed: { ...refOf(core, segment), index: ending.failedIndex } };
+    if (segment) return { ok: false, jobId: core.id, failed: refOf(core, segment, ending.failedIndex) };
   }
   throw await core.failure();
 }
 
 function refsOf(core: JobCore): OutcomeRef[] {
   const segments = [...core.table.segments()].sort((a, b) => a.first - b.first);
-  return segments.map((segment) => ({ ...refOf(core, segment), count: segment.count }));
-}
-
-function refOf(core: JobCore, segment: Segment): OutcomeRef {
-  const { log, offsetBytes, lengthBytes } = segment.location;
-  return { logKey: core.journalPrefix + log, offsetBytes, lengthBytes, index: segment.first };
+  return segments.map((segment) => ({ ...refOf(core, segment, segment.first), count: segment.count }));
 }
 
 /** Inputs that a task packed already. */

@@ -7,14 +7,13 @@ import {
   ENTRY_UNSERIALIZABLE,
   ENTRY_VALUE,
   type Entry,
-  entryIsOk,
   type FailedOutcome,
   Run,
 } from "../job/entries.ts";
 import type { CommittedRange } from "../job/fold.ts";
 import type { FrameLocation } from "../job/journal.ts";
-import { chain } from "../maybe.ts";
 import { readFrame } from "../job/log-reader.ts";
+import { chain } from "../maybe.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 
 /** Bytes of outcomes that a job keeps in memory until someone reads them; the rest is read from storage again. */
@@ -113,7 +112,9 @@ export class OutcomeTable {
 }
 
 /** What a task came to: its value, or the error to throw. */
-export type Outcome<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: unknown };
+export type Outcome<R> =
+  | { readonly ok: true; readonly value: R }
+  | { readonly ok: false; readonly error: unknown };
 
 /** Facts about a task, attached (not enumerable) as `error.task` to what it threw. */
 export interface TaskFacts {
@@ -179,11 +180,13 @@ const REMEDIES: Partial<Record<FailedOutcome["kind"], string>> = {
 
 export function taskError(failure: FailedOutcome, facts: TaskFacts): TaskError {
   const remedy = REMEDIES[failure.kind]?.replace("<job>", facts.jobId);
-  const error = new TaskError(CODES[failure.kind], `task ${facts.index} of job ${facts.jobId}: ${failure.message}`, {
-    ...(remedy ? { remedy } : {}),
-    details: { ...facts, attempts: failure.attempts, evidence: failure.evidence },
-  });
+  const error = new TaskError(
+    CODES[failure.kind],
+    `task ${facts.index} of job ${facts.jobId}: ${failure.message}`,
+    {
+      ...(remedy ? { remedy } : {}),
+      details: { ...facts, attempts: failure.attempts, evidence: failure.evidence },
+    },
+  );
   return error;
 }
-
-export { entryIsOk };

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { StoreError } from "../errors.ts";
 import type { ObjectStore } from "./contract.ts";
-import { FOOTER_BYTES, parseFooter } from "./disk-object.ts";
 import { openDiskStore } from "./disk.ts";
+import { FOOTER_BYTES, parseFooter } from "./disk-object.ts";
 
 /** Which store to open: plain JSON, so that it can travel to workers and inside handles. Holds no secret. */
 export type StoreLocation = {
@@ -41,7 +41,10 @@ export function readObjectSync(location: StoreLocation, key: string): Uint8Array
   try {
     bytes = readFileSync(file);
   } catch (cause) {
-    throw new StoreError("NOT_FOUND", `${key} is not in the store ${location.root}`, { cause, details: { key } });
+    throw new StoreError("NOT_FOUND", `${key} is not in the store ${location.root}`, {
+      cause,
+      details: { key },
+    });
   }
   const body = bytes.subarray(0, Math.max(0, bytes.length - FOOTER_BYTES));
   const footer = parseFooter(bytes.subarray(body.length), body.length);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { UsageError } from "../errors.ts";
 import type { Codec } from "../codec/contract.ts";
 import { freezeDeep } from "../codec/graph/freeze.ts";
+import { UsageError } from "../errors.ts";
 import { valueKey } from "../job/keys.ts";
 import type { ObjectStore } from "../storage/contract.ts";
 import { readObjectSync, type StoreLocation } from "../storage/locate.ts";
@@ -55,9 +55,13 @@ function load(key: string, location: StoreLocation): unknown {
 }
 
 const holdsFunctions = (key: string): UsageError =>
-  new UsageError("BAD_ARGUMENT", `the broadcast value ${key} holds functions or classes that must be imported first`, {
-    remedy: "Broadcast data, and capture the functions.",
-  });
+  new UsageError(
+    "BAD_ARGUMENT",
+    `the broadcast value ${key} holds functions or classes that must be imported first`,
+    {
+      remedy: "Broadcast data, and capture the functions.",
+    },
+  );
 
 export interface BroadcastHome {
   readonly codec: Codec;

@@ -72,9 +72,13 @@ export class FileSet implements AsyncIterable<PoolFile> {
     const options = { cwd: this.folder, absolute: true, onlyFiles: true, expandDirectories: false };
     const found = await glob([...this.patterns], options);
     if (found.length === 0) {
-      throw new UsageError("BAD_ARGUMENT", `files: no file matches ${this.patterns.join(", ")} in ${this.folder}`, {
-        remedy: "Check the pattern; it is taken relative to the current folder.",
-      });
+      throw new UsageError(
+        "BAD_ARGUMENT",
+        `files: no file matches ${this.patterns.join(", ")} in ${this.folder}`,
+        {
+          remedy: "Check the pattern; it is taken relative to the current folder.",
+        },
+      );
     }
     for (const file of found.sort()) yield new PoolFile(path.normalize(file));
   }

@@ -20,9 +20,13 @@ export class Secret {
   get value(): string {
     const value = process.env[this.name];
     if (value === undefined) {
-      throw new UsageError("BAD_ARGUMENT", `secret ${this.name}: the environment variable ${this.name} is not set`, {
-        remedy: `Set it where the program starts: ${this.name}=… node script.ts`,
-      });
+      throw new UsageError(
+        "BAD_ARGUMENT",
+        `secret ${this.name}: the environment variable ${this.name} is not set`,
+        {
+          remedy: `Set it where the program starts: ${this.name}=… node script.ts`,
+        },
+      );
     }
     return value;
   }
@@ -43,9 +47,13 @@ export class Secret {
 /** Names a secret. @throws UsageError BAD_ARGUMENT at once if the environment variable isn't set */
 export function secret(name: string): Secret {
   if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    throw new UsageError("BAD_ARGUMENT", `secret: ${JSON.stringify(name)} is no name of an environment variable`, {
-      remedy: 'Pass its name, not its value: secret("API_KEY").',
-    });
+    throw new UsageError(
+      "BAD_ARGUMENT",
+      `secret: ${JSON.stringify(name)} is no name of an environment variable`,
+      {
+        remedy: 'Pass its name, not its value: secret("API_KEY").',
+      },
+    );
   }
   const found = new Secret(name);
   void found.value; // a missing one is an error here, not in a thousand tasks

@@ -1,7 +1,7 @@
 import { KingletError, UsageError } from "../errors.ts";
-import type { ObjectStore } from "../storage/contract.ts";
 import { NAMED } from "../job/keys.ts";
-import { storeAt, type StoreLocation } from "../storage/locate.ts";
+import type { ObjectStore } from "../storage/contract.ts";
+import { type StoreLocation, storeAt } from "../storage/locate.ts";
 
 /** A named object in the pool's store: a small handle to return, capture or pass on; its bytes stay where they are. */
 export class StoredObject {
@@ -54,10 +54,18 @@ export class NamedStore {
   async put(key: string, body: StorableBody): Promise<StoredObject> {
     checkKey(key);
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    if (!(bytes instanceof Uint8Array) && !(typeof bytes === "object" && bytes !== null && Symbol.asyncIterator in bytes)) {
-      throw new UsageError("BAD_ARGUMENT", `store.put(${JSON.stringify(key)}): the body is neither bytes, text nor a stream`, {
-        remedy: "Pass a Uint8Array, a string, or an async iterable of Uint8Array; JSON.stringify an object first.",
-      });
+    if (
+      !(bytes instanceof Uint8Array) &&
+      !(typeof bytes === "object" && bytes !== null && Symbol.asyncIterator in bytes)
+    ) {
+      throw new UsageError(
+        "BAD_ARGUMENT",
+        `store.put(${JSON.stringify(key)}): the body is neither bytes, text nor a stream`,
+        {
+          remedy:
+            "Pass a Uint8Array, a string, or an async iterable of Uint8Array; JSON.stringify an object first.",
+        },
+      );
     }
     await (await this.#opened()).put(NAMED + key, bytes);
     return new StoredObject(key, this.location);
@@ -72,7 +80,9 @@ export class NamedStore {
   /** A handle, or undefined where there is no such object. */
   async find(key: string): Promise<StoredObject | undefined> {
     checkKey(key);
-    return (await (await this.#opened()).exists(NAMED + key)) ? new StoredObject(key, this.location) : undefined;
+    return (await (await this.#opened()).exists(NAMED + key))
+      ? new StoredObject(key, this.location)
+      : undefined;
   }
 
   /** Objects whose names begin with `prefix`, in order of their names. */

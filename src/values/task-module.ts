@@ -12,7 +12,9 @@ export interface ModuleTask {
 export const moduleTaskOf = (fn: unknown): ModuleTask | undefined =>
   typeof fn === "function" ? (fn as { [MODULE_TASK]?: ModuleTask })[MODULE_TASK] : undefined;
 
-type Functions<M> = { readonly [K in keyof M as M[K] extends (...args: never[]) => unknown ? K : never]: M[K] };
+type Functions<M> = {
+  readonly [K in keyof M as M[K] extends (...args: never[]) => unknown ? K : never]: M[K];
+};
 
 /**
  * An explicit module in place of a closure, typed. Works also where no inspector is.
@@ -32,7 +34,8 @@ export function task(url: string | URL, exportName?: string): unknown {
   const href = moduleUrl(url);
   if (exportName !== undefined) return moduleTask({ url: href, exportName });
   return new Proxy(Object.create(null), {
-    get: (_target, name) => (typeof name === "string" && name !== "then" ? moduleTask({ url: href, exportName: name }) : undefined),
+    get: (_target, name) =>
+      typeof name === "string" && name !== "then" ? moduleTask({ url: href, exportName: name }) : undefined,
   });
 }
 
@@ -42,7 +45,8 @@ export function moduleUrl(url: string | URL): string {
   if (typeof url === "string" && /^(file|node|data):/.test(url)) return url;
   if (typeof url === "string" && /^(\.{0,2}\/|[A-Za-z]:\\)/.test(url)) return pathToFileURL(url).href;
   throw new UsageError("BAD_ARGUMENT", `${JSON.stringify(url)} is neither a URL nor a path of a module`, {
-    remedy: 'Pass import.meta.resolve("./tasks.ts"), new URL("./tasks.ts", import.meta.url), or a path that begins with "./".',
+    remedy:
+      'Pass import.meta.resolve("./tasks.ts"), new URL("./tasks.ts", import.meta.url), or a path that begins with "./".',
   });
 }
 

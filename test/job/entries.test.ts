@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ENTRY_THREW, ENTRY_VALUE, type EntryKind, entryIsOk, Run, RunBuilder } from "../../src/job/entries.ts";
+import {
+  ENTRY_THREW,
+  ENTRY_VALUE,
+  type EntryKind,
+  entryIsOk,
+  Run,
+  RunBuilder,
+} from "../../src/job/entries.ts";
 
 const entry = fc.record({
   kind: fc.integer({ min: 0, max: 6 }) as fc.Arbitrary<EntryKind>,

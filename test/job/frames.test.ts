@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { frameChunks, scanFrames } from "../../src/job/frames.ts";
 
 const payloads = fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { maxLength: 20 });
-const logOf = (list: readonly Uint8Array[]) => Buffer.concat(list.flatMap((payload) => frameChunks([payload])));
+const logOf = (list: readonly Uint8Array[]) =>
+  Buffer.concat(list.flatMap((payload) => frameChunks([payload])));
 
 describe("a log's frames", () => {
   it("come back as they were written", () => {
@@ -11,7 +12,9 @@ describe("a log's frames", () => {
       fc.property(payloads, (list) => {
         const scan = scanFrames(logOf(list));
         expect(scan.torn).toBe(false);
-        expect(scan.frames.map((frame) => Buffer.from(frame.payload))).toEqual(list.map((p) => Buffer.from(p)));
+        expect(scan.frames.map((frame) => Buffer.from(frame.payload))).toEqual(
+          list.map((p) => Buffer.from(p)),
+        );
       }),
     );
   });
@@ -32,16 +35,23 @@ describe("a log's frames", () => {
 
   it("with any byte changed: the damaged frame and those after it don't count", () => {
     fc.assert(
-      fc.property(payloads.filter((list) => list.length > 0), fc.nat(), fc.integer({ min: 1, max: 255 }), (list, at, flip) => {
-        const log = logOf(list);
-        const where = at % log.length;
-        log[where] = log[where]! ^ flip;
-        let hit = 0;
-        for (let end = 8 + list[0]!.length; where >= end; end += 8 + list[hit]!.length) hit += 1;
-        const { frames, torn } = scanFrames(log);
-        expect(torn).toBe(true);
-        expect(frames.map((f) => Buffer.from(f.payload))).toEqual(list.slice(0, hit).map((p) => Buffer.from(p)));
-      }),
+      fc.property(
+        payloads.filter((list) => list.length > 0),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        (list, at, flip) => {
+          const log = logOf(list);
+          const where = at % log.length;
+          log[where] = log[where]! ^ flip;
+          let hit = 0;
+          for (let end = 8 + list[0]!.length; where >= end; end += 8 + list[hit]!.length) hit += 1;
+          const { frames, torn } = scanFrames(log);
+          expect(torn).toBe(true);
+          expect(frames.map((f) => Buffer.from(f.payload))).toEqual(
+            list.slice(0, hit).map((p) => Buffer.from(p)),
+          );
+        },
+      ),
     );
   });
 });

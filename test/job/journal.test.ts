@@ -12,11 +12,24 @@ import { openMemoryStore } from "../../src/storage/memory.ts";
 
 const ID = "260101-000000-abcdefgh";
 const identity = (driverId: string) => ({ kinglet: "0", node: "v24", driverId });
-const header = (driverId: string): JournalHeader => ({ ...identity(driverId), format: 1, epoch: 0, createdMs: 0 });
+const header = (driverId: string): JournalHeader => ({
+  ...identity(driverId),
+  format: 1,
+  epoch: 0,
+  createdMs: 0,
+});
 
 const job: JournalRecord = {
   type: "job",
-  job: { number: 0, kind: "map", functionHash: "f", functionName: "fn", functionLocation: "a.ts:1:1", createdMs: 0, options: {} },
+  job: {
+    number: 0,
+    kind: "map",
+    functionHash: "f",
+    functionName: "fn",
+    functionLocation: "a.ts:1:1",
+    createdMs: 0,
+    options: {},
+  },
 };
 
 function inputs(first: number, count: number): JournalRecord {
@@ -40,9 +53,11 @@ async function open(store: ObjectStore, driverId = "dead-driver"): Promise<Journ
 
 async function committedLogs(store: ObjectStore): Promise<string[]> {
   const state = await readJournal(store, ID);
-  return state.jobs.get(0)!.committed.flatMap(({ first, count, location }) =>
-    Array.from({ length: count }, (_, i) => `${first + i}:${location.log}`),
-  );
+  return state.jobs
+    .get(0)!
+    .committed.flatMap(({ first, count, location }) =>
+      Array.from({ length: count }, (_, i) => `${first + i}:${location.log}`),
+    );
 }
 
 describe("a journal", () => {
@@ -50,9 +65,20 @@ describe("a journal", () => {
     const store = openMemoryStore();
     const journal = await open(store);
     await journal.append([job, inputs(0, 4)]);
-    await journal.append([inputs(4, 2), { type: "input-complete", jobNumber: 0, total: 6 }, commit(2, 3, "worker-a.log", 1)]);
+    await journal.append([
+      inputs(4, 2),
+      { type: "input-complete", jobNumber: 0, total: 6 },
+      commit(2, 3, "worker-a.log", 1),
+    ]);
     const state = (await readJournal(store, ID)).jobs.get(0)!;
-    expect(state).toMatchObject({ id: ID, drawn: 6, total: 6, committedCount: 3, failedCount: 1, ended: undefined });
+    expect(state).toMatchObject({
+      id: ID,
+      drawn: 6,
+      total: 6,
+      committedCount: 3,
+      failedCount: 1,
+      ended: undefined,
+    });
     expect(state.inputs.map(({ first, count }) => [first, count])).toEqual([
       [0, 4],
       [4, 2],
@@ -96,7 +122,10 @@ describe("a journal", () => {
   });
 
   it("that isn't there is NOT_FOUND, with what to do", async () => {
-    await expect(readJournal(openMemoryStore(), ID)).rejects.toMatchObject({ code: "NOT_FOUND", remedy: /kinglet jobs/ });
+    await expect(readJournal(openMemoryStore(), ID)).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      remedy: /kinglet jobs/,
+    });
   });
 });
 
@@ -168,7 +197,9 @@ describe("a driver's lease", () => {
   });
 
   it("of a pid that another process has now is not", () => {
-    expect(leaseIsAlive({ ...lease, processKey: "another boot:1" }, clock)).toBe(process.platform !== "linux");
+    expect(leaseIsAlive({ ...lease, processKey: "another boot:1" }, clock)).toBe(
+      process.platform !== "linux",
+    );
   });
 
   it("of a pid that nobody has is not", () => {

@@ -4,9 +4,12 @@ import { rejection, testPool } from "../support/pools.ts";
 describe("cancelling", () => {
   it("a job: nothing starts any more, running tasks are told, the promise rejects", async () => {
     const pool = testPool();
-    const job = pool.map(async (_n, ctx) => {
-      await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve, { once: true }));
-    }, Array.from({ length: 100 }, (_, i) => i));
+    const job = pool.map(
+      async (_n, ctx) => {
+        await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve, { once: true }));
+      },
+      Array.from({ length: 100 }, (_, i) => i),
+    );
     const failure = rejection(job);
     while (job.progress.running === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     await job.cancel("not needed");
@@ -29,11 +32,15 @@ describe("cancelling", () => {
 
   it("by a signal, before and after the start", async () => {
     const pool = testPool();
-    expect(await rejection(pool.map((n) => n, [1], { signal: AbortSignal.abort(new Error("too late")) }))).toMatchObject({
+    expect(
+      await rejection(pool.map((n) => n, [1], { signal: AbortSignal.abort(new Error("too late")) })),
+    ).toMatchObject({
       code: "CANCELLED",
     });
     const controller = new AbortController();
-    const job = pool.map(() => new Promise(() => setTimeout(() => {}, 60_000)), [1, 2, 3], { signal: controller.signal });
+    const job = pool.map(() => new Promise(() => setTimeout(() => {}, 60_000)), [1, 2, 3], {
+      signal: controller.signal,
+    });
     const failure = rejection(job);
     while (job.progress.running === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     controller.abort(new Error("enough"));
@@ -42,10 +49,13 @@ describe("cancelling", () => {
 
   it("the first failure of a map cancels the rest", async () => {
     const pool = testPool();
-    const job = pool.map((n) => {
-      if (n === 0) throw new Error("first");
-      for (;;);
-    }, [0, 1, 2, 3]);
+    const job = pool.map(
+      (n) => {
+        if (n === 0) throw new Error("first");
+        for (;;);
+      },
+      [0, 1, 2, 3],
+    );
     expect((await rejection(job)).message).toBe("first");
     expect(job.progress.state).toBe("failed");
   });

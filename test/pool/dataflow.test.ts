@@ -11,24 +11,36 @@ describe("futures and jobs as inputs", () => {
 
   it("a job as items: element by element", async () => {
     const pool = testPool();
-    const squares = pool.map((n) => n * n, Array.from({ length: 2000 }, (_, i) => i));
+    const squares = pool.map(
+      (n) => n * n,
+      Array.from({ length: 2000 }, (_, i) => i),
+    );
     const plusOne = pool.map((n) => n + 1, squares);
     expect((await plusOne)[1999]).toBe(1999 * 1999 + 1);
   });
 
   it("a job as run's input: its whole array", async () => {
     const pool = testPool();
-    const parts = pool.map((n) => n * 2, Array.from({ length: 1000 }, (_, i) => i));
+    const parts = pool.map(
+      (n) => n * 2,
+      Array.from({ length: 1000 }, (_, i) => i),
+    );
     expect(await pool.run((all) => all.reduce((a, b) => a + b, 0), parts)).toBe(999_000);
   });
 
   it("a mapSettled's results arrive settled", async () => {
     const pool = testPool();
-    const settled = pool.mapSettled((n) => {
-      if (n === 1) throw new RangeError("one");
-      return n;
-    }, [0, 1]);
-    const seen = await pool.map((one) => (one.status === "fulfilled" ? `ok ${one.value}` : one.reason.message), settled);
+    const settled = pool.mapSettled(
+      (n) => {
+        if (n === 1) throw new RangeError("one");
+        return n;
+      },
+      [0, 1],
+    );
+    const seen = await pool.map(
+      (one) => (one.status === "fulfilled" ? `ok ${one.value}` : one.reason.message),
+      settled,
+    );
     expect(seen).toEqual(["ok 0", "one"]);
   });
 
@@ -46,9 +58,12 @@ describe("futures and jobs as inputs", () => {
     const error = await rejection(pool.run((n) => n, bad));
     expect(error).toMatchObject({ code: "UPSTREAM_FAILED" });
     expect(await rejection(bad)).toMatchObject({ message: "no data" });
-    const badJob = pool.map((n: number): number => {
-      throw new Error(`no data ${n}`);
-    }, [1]);
+    const badJob = pool.map(
+      (n: number): number => {
+        throw new Error(`no data ${n}`);
+      },
+      [1],
+    );
     expect(await rejection(pool.map((n) => n, badJob))).toMatchObject({ code: "UPSTREAM_FAILED" });
   });
 
@@ -67,10 +82,16 @@ describe("futures and jobs as inputs", () => {
 describe("maps inside maps", () => {
   it("run, and their results come back to the task", async () => {
     const pool = testPool();
-    const sums = await pool.map(async (n, ctx) => {
-      const squares = await ctx.pool.map((k) => k * k, Array.from({ length: n }, (_, i) => i));
-      return squares.reduce((a, b) => a + b, 0);
-    }, [3, 4, 5]);
+    const sums = await pool.map(
+      async (n, ctx) => {
+        const squares = await ctx.pool.map(
+          (k) => k * k,
+          Array.from({ length: n }, (_, i) => i),
+        );
+        return squares.reduce((a, b) => a + b, 0);
+      },
+      [3, 4, 5],
+    );
     expect(sums).toEqual([5, 14, 30]);
   });
 

@@ -12,7 +12,9 @@ const preload = ["--import", path.join(scripts, "kill-at.mjs")];
 function shown(stdout: string): Map<number, string> {
   const whole = stdout.slice(0, stdout.lastIndexOf("\n") + 1).split("\n");
   return new Map(
-    whole.filter((line) => /^\d+ /.test(line)).map((line) => [Number(line.split(" ")[0]), line.split(" ")[1]!]),
+    whole
+      .filter((line) => /^\d+ /.test(line))
+      .map((line) => [Number(line.split(" ")[0]), line.split(" ")[1]!]),
   );
 }
 
@@ -25,15 +27,23 @@ function journalsOf(storage: string): string[] {
 }
 
 /** Resumes the one job of the store and checks it against what its dead driver had shown. */
-async function resumeAndCheck(storage: string, killed: Finished, count: number, what: string): Promise<"nothing" | "done"> {
+async function resumeAndCheck(
+  storage: string,
+  killed: Finished,
+  count: number,
+  what: string,
+): Promise<"nothing" | "done"> {
   const seen = shown(killed.stdout);
   const [journalId] = journalsOf(storage);
   const pool = testPool({ storage });
-  const values = journalId === undefined ? undefined : await pool.attach<string>(journalId).catch((error) => {
-    // Killed before its first record was whole: there is no such job, and nobody was told otherwise.
-    if (error.code === "JOB_NOT_FOUND") return undefined;
-    throw new Error(`${what}: ${error.stack}`);
-  });
+  const values =
+    journalId === undefined
+      ? undefined
+      : await pool.attach<string>(journalId).catch((error) => {
+          // Killed before its first record was whole: there is no such job, and nobody was told otherwise.
+          if (error.code === "JOB_NOT_FOUND") return undefined;
+          throw new Error(`${what}: ${error.stack}`);
+        });
   await pool.close();
   if (values === undefined) {
     expect(seen.size, what).toBe(0);
@@ -41,7 +51,8 @@ async function resumeAndCheck(storage: string, killed: Finished, count: number, 
   }
   expect(values.length, what).toBe(count);
   for (const [index, value] of values.entries()) expect(value, what).toMatch(new RegExp(`^${index}:`));
-  for (const [index, value] of seen) expect(values[index], `${what}: task ${index} has two truths`).toBe(value);
+  for (const [index, value] of seen)
+    expect(values[index], `${what}: task ${index} has two truths`).toBe(value);
   // A second reader sees the same.
   const again = testPool({ storage });
   expect(await again.attach<string>(journalId!), what).toEqual(values);
@@ -50,11 +61,15 @@ async function resumeAndCheck(storage: string, killed: Finished, count: number, 
 }
 
 describe("the driver dies by kill -9", () => {
-  it("before and after every write it makes: nothing is lost, no task has two truths", { timeout: 240_000 }, async () => {
+  it("before and after every write it makes: nothing is lost, no task has two truths", {
+    timeout: 240_000,
+  }, async () => {
     const counting = temporaryFolder();
     const countFile = path.join(counting, "count");
     const args = [...preload, path.join(scripts, "nonces.ts")];
-    const whole = await startNode([...args, path.join(counting, "store"), "12", "3"], { KILL_COUNT: countFile }).finished;
+    const whole = await startNode([...args, path.join(counting, "store"), "12", "3"], {
+      KILL_COUNT: countFile,
+    }).finished;
     expect(whole.stdout).toMatch(/end\n$/);
     const writes = Number(readFileSync(countFile, "utf8"));
     expect(writes).toBeGreaterThan(8);
@@ -67,16 +82,20 @@ describe("the driver dies by kill -9", () => {
     };
     // Two at a time: the machine has two cores.
     const queue = [...cases];
-    await Promise.all([0, 1].map(async () => {
-      for (let next = queue.shift(); next; next = queue.shift()) await one(next);
-    }));
+    await Promise.all(
+      [0, 1].map(async () => {
+        for (let next = queue.shift(); next; next = queue.shift()) await one(next);
+      }),
+    );
     // Both kinds occurred: kills before there was a job, and kills in the middle of one.
     expect(tally.nothing).toBeGreaterThan(0);
     expect(tally.done).toBeGreaterThan(5);
   });
 
   const seed = Number(process.env.KINGLET_TEST_SEED ?? Date.now() % 1_000_000);
-  it(`at random moments of 10,000 tasks (KINGLET_TEST_SEED=${seed}), and leaves no process behind`, { timeout: 120_000 }, async () => {
+  it(`at random moments of 10,000 tasks (KINGLET_TEST_SEED=${seed}), and leaves no process behind`, {
+    timeout: 120_000,
+  }, async () => {
     const random = seededRandom(seed);
     for (let round = 0; round < 4; round++) {
       const storage = path.join(temporaryFolder(), "store");

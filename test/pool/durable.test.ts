@@ -43,11 +43,14 @@ describe("attach", () => {
     const storage = path.join(temporaryFolder(), "store");
     const leader = testPool({ storage });
     const gate = path.join(path.dirname(storage), "gate");
-    const job = leader.map(async (n) => {
-      const { existsSync } = await import("node:fs");
-      while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 20));
-      return n * 2;
-    }, [1, 2, 3]);
+    const job = leader.map(
+      async (n) => {
+        const { existsSync } = await import("node:fs");
+        while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 20));
+        return n * 2;
+      },
+      [1, 2, 3],
+    );
     while (job.progress.running === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     const follower = startNode([
       "--input-type=module",
@@ -70,11 +73,14 @@ describe("attach", () => {
     const storage = path.join(temporaryFolder(), "store");
     const first = testPool({ storage, concurrency: 1 });
     const gate = path.join(path.dirname(storage), "gate");
-    const job = first.map(async (n) => {
-      const { existsSync } = await import("node:fs");
-      while (n > 0 && !existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 20));
-      return n;
-    }, [0, 1, 2]);
+    const job = first.map(
+      async (n) => {
+        const { existsSync } = await import("node:fs");
+        while (n > 0 && !existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 20));
+        return n;
+      },
+      [0, 1, 2],
+    );
     while (job.progress.done === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     job.detach();
     await first.close();
@@ -111,11 +117,15 @@ describe("name: run the script again and it goes on", () => {
     const runs = path.join(folder, "runs");
     const session = async (items: unknown[]) => {
       const pool = testPool({ storage });
-      const results = await pool.map(async (item) => {
-        const { appendFileSync } = await import("node:fs");
-        appendFileSync(runs, `${JSON.stringify(item)}\n`);
-        return `did ${JSON.stringify(item)}`;
-      }, items, { name: "nightly" });
+      const results = await pool.map(
+        async (item) => {
+          const { appendFileSync } = await import("node:fs");
+          appendFileSync(runs, `${JSON.stringify(item)}\n`);
+          return `did ${JSON.stringify(item)}`;
+        },
+        items,
+        { name: "nightly" },
+      );
       await pool.close();
       return results;
     };
@@ -150,12 +160,16 @@ describe("name: run the script again and it goes on", () => {
     const runs = path.join(folder, "runs");
     const session = async () => {
       const pool = testPool({ storage });
-      const settled = await pool.mapSettled(async (bytes) => {
-        const { appendFileSync, existsSync } = await import("node:fs");
-        appendFileSync(runs, `${bytes[0]}\n`);
-        if (bytes[0] === 2 && !existsSync(mended)) throw new Error("not yet");
-        return bytes[0];
-      }, [new Uint8Array(100_000).fill(1), new Uint8Array(100_000).fill(2)], { name: "big" });
+      const settled = await pool.mapSettled(
+        async (bytes) => {
+          const { appendFileSync, existsSync } = await import("node:fs");
+          appendFileSync(runs, `${bytes[0]}\n`);
+          if (bytes[0] === 2 && !existsSync(mended)) throw new Error("not yet");
+          return bytes[0];
+        },
+        [new Uint8Array(100_000).fill(1), new Uint8Array(100_000).fill(2)],
+        { name: "big" },
+      );
       await pool.close();
       return settled.map((one) => one.status);
     };
@@ -185,9 +199,11 @@ describe("input that wasn't drawn to its end", () => {
     const job = pool.attach<number>(id);
     expect(await rejection(job)).toMatchObject({ code: "INPUT_INCOMPLETE", drawn: 5 });
     const values: number[] = [];
-    const error = await rejection((async () => {
-      for await (const value of job) values.push(value);
-    })());
+    const error = await rejection(
+      (async () => {
+        for await (const value of job) values.push(value);
+      })(),
+    );
     expect(error).toMatchObject({ code: "INPUT_INCOMPLETE" });
     expect(values).toEqual([0, 3, 6, 9, 12]);
   });

@@ -42,30 +42,33 @@ describe("a full disk", () => {
     expect(error.message).toMatch(/full|space/i);
   });
 
-  it.runIf(canMount)("fails the job whose items don't fit, before anything runs; freed, the pool goes on", async () => {
-    const disk = smallDisk(1024)!;
-    const pool = testPool({ storage: path.join(disk, "store") });
-    const ran = path.join(path.dirname(disk), "ran");
-    const error = await rejection(
-      pool.map(
-        async (bytes) => {
-          const { writeFileSync } = await import("node:fs");
-          writeFileSync(ran, "");
-          return bytes.length;
-        },
-        [new Uint8Array(2_000_000)],
-      ),
-    );
-    expect(error.code).toBe("STORE_FULL");
-    expect(error.message).toMatch(/full|space/i);
-    expect(thrown(() => rmSync(ran)).message).toMatch(/ENOENT/);
-    // The part that was written of the item goes in a moment.
-    const goesOn = () => pool.run(() => "goes on").catch(() => undefined);
-    let result: string | undefined;
-    for (let tries = 0; result === undefined && tries < 100; tries++) {
-      result = await goesOn();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    expect(result).toBe("goes on");
-  });
+  it.runIf(canMount)(
+    "fails the job whose items don't fit, before anything runs; freed, the pool goes on",
+    async () => {
+      const disk = smallDisk(1024)!;
+      const pool = testPool({ storage: path.join(disk, "store") });
+      const ran = path.join(path.dirname(disk), "ran");
+      const error = await rejection(
+        pool.map(
+          async (bytes) => {
+            const { writeFileSync } = await import("node:fs");
+            writeFileSync(ran, "");
+            return bytes.length;
+          },
+          [new Uint8Array(2_000_000)],
+        ),
+      );
+      expect(error.code).toBe("STORE_FULL");
+      expect(error.message).toMatch(/full|space/i);
+      expect(thrown(() => rmSync(ran)).message).toMatch(/ENOENT/);
+      // The part that was written of the item goes in a moment.
+      const goesOn = () => pool.run(() => "goes on").catch(() => undefined);
+      let result: string | undefined;
+      for (let tries = 0; result === undefined && tries < 100; tries++) {
+        result = await goesOn();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(result).toBe("goes on");
+    },
+  );
 });

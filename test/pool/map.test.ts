@@ -47,7 +47,10 @@ describe("pool.map", () => {
 
   it("runs 10,000 tasks, each once", async () => {
     const pool = testPool();
-    const results = await pool.map((n) => n * 2, Array.from({ length: 10_000 }, (_, i) => i));
+    const results = await pool.map(
+      (n) => n * 2,
+      Array.from({ length: 10_000 }, (_, i) => i),
+    );
     expect(results).toHaveLength(10_000);
     expect(results.every((value, i) => value === 2 * i)).toBe(true);
   });
@@ -80,8 +83,30 @@ describe("pool.map", () => {
 
   it("round-trips what people return", async () => {
     const pool = testPool();
-    const values = [undefined, null, -0, Number.NaN, 10n ** 20n, "ü", [1, , 3], { a: { b: [1] } }];
-    const back = await pool.map((i: number) => [undefined, null, -0, Number.NaN, 10n ** 20n, "ü", [1, , 3], { a: { b: [1] } }][i], [0, 1, 2, 3, 4, 5, 6, 7]);
+    const values = [
+      undefined,
+      null,
+      -0,
+      Number.NaN,
+      10n ** 20n,
+      "ü",
+      Object.assign(new Array(3), { 0: 1, 2: 3 }),
+      { a: { b: [1] } },
+    ];
+    const back = await pool.map(
+      (i: number) =>
+        [
+          undefined,
+          null,
+          -0,
+          Number.NaN,
+          10n ** 20n,
+          "ü",
+          Object.assign(new Array(3), { 0: 1, 2: 3 }),
+          { a: { b: [1] } },
+        ][i],
+      [0, 1, 2, 3, 4, 5, 6, 7],
+    );
     expect(back).toEqual(values);
     expect(Object.is(back[2], -0)).toBe(true);
     const [map] = await pool.map(() => new Map([["k", new Set([new Date(5)])]]), [0]);
@@ -117,11 +142,14 @@ describe("pool.map", () => {
     const pool = testPool({ concurrency: 1 });
     let counter = 0;
     const list: number[] = [];
-    const seen = await pool.map((n) => {
-      counter += 1;
-      list.push(n);
-      return [counter, list.length];
-    }, Array.from({ length: 50 }, (_, i) => i));
+    const seen = await pool.map(
+      (n) => {
+        counter += 1;
+        list.push(n);
+        return [counter, list.length];
+      },
+      Array.from({ length: 50 }, (_, i) => i),
+    );
     expect(seen.every(([c, l]) => c === 1 && l === 1)).toBe(true);
     expect([counter, list]).toEqual([0, []]);
   });
@@ -130,10 +158,13 @@ describe("pool.map", () => {
 describe("pool.mapSettled", () => {
   it("goes on after failures", async () => {
     const pool = testPool();
-    const settled = await pool.mapSettled((n) => {
-      if (n % 2) throw new RangeError(`odd ${n}`);
-      return n;
-    }, [0, 1, 2]);
+    const settled = await pool.mapSettled(
+      (n) => {
+        if (n % 2) throw new RangeError(`odd ${n}`);
+        return n;
+      },
+      [0, 1, 2],
+    );
     expect(settled[0]).toEqual({ status: "fulfilled", value: 0 });
     expect(settled[1]).toMatchObject({ status: "rejected", reason: { message: "odd 1" } });
     expect((settled[1] as PromiseRejectedResult).reason).toBeInstanceOf(RangeError);

@@ -16,7 +16,10 @@ describe("iterating a job", () => {
   it("completed() gives each value once, with its index", async () => {
     const pool = testPool();
     const seen: [number, string][] = [];
-    const job = pool.map((n) => `v${n}`, Array.from({ length: 500 }, (_, i) => i));
+    const job = pool.map(
+      (n) => `v${n}`,
+      Array.from({ length: 500 }, (_, i) => i),
+    );
     for await (const { index, value } of job.completed()) seen.push([index, value]);
     seen.sort((a, b) => a[0] - b[0]);
     expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => [i, `v${i}`]));
@@ -76,10 +79,13 @@ describe("iterating a job", () => {
 
   it("throws the job's failure", async () => {
     const pool = testPool();
-    const job = pool.map((n) => {
-      if (n === 2) throw new RangeError("two");
-      return n;
-    }, [1, 2, 3]);
+    const job = pool.map(
+      (n) => {
+        if (n === 2) throw new RangeError("two");
+        return n;
+      },
+      [1, 2, 3],
+    );
     const loop = (async () => {
       for await (const _ of job);
     })();

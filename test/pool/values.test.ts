@@ -1,25 +1,38 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { secret, StoredObject, task } from "../../src/index.ts";
+import { StoredObject, secret, task } from "../../src/index.ts";
 import { rejection, temporaryFolder, testPool } from "../support/pools.ts";
 
 describe("pool.files", () => {
   it("gives each task a handle; the bytes are read where it runs", async () => {
     const folder = temporaryFolder();
-    for (const [name, text] of [["b.txt", "two\nlines\r\n"], ["a.txt", "one"], ["c.md", "no"]]) {
+    for (const [name, text] of [
+      ["b.txt", "two\nlines\r\n"],
+      ["a.txt", "one"],
+      ["c.md", "no"],
+    ]) {
       writeFileSync(path.join(folder, name!), text!);
     }
     mkdirSync(path.join(folder, "folder.txt"));
     writeFileSync(path.join(folder, "folder.txt", "inside"), "not matched");
     const pool = testPool();
-    const seen = await pool.map(async (file) => {
-      const lines: string[] = [];
-      for await (const line of file.lines()) lines.push(line);
-      let streamed = 0;
-      for await (const chunk of file.stream()) streamed += chunk.length;
-      return { name: file.name, text: await file.text(), bytes: (await file.bytes()).length, streamed, lines };
-    }, pool.files(path.join(folder, "*.txt")));
+    const seen = await pool.map(
+      async (file) => {
+        const lines: string[] = [];
+        for await (const line of file.lines()) lines.push(line);
+        let streamed = 0;
+        for await (const chunk of file.stream()) streamed += chunk.length;
+        return {
+          name: file.name,
+          text: await file.text(),
+          bytes: (await file.bytes()).length,
+          streamed,
+          lines,
+        };
+      },
+      pool.files(path.join(folder, "*.txt")),
+    );
     expect(seen).toEqual([
       { name: "a.txt", text: "one", bytes: 3, streamed: 3, lines: ["one"] },
       { name: "b.txt", text: "two\nlines\r\n", bytes: 11, streamed: 11, lines: ["two", "lines"] },
@@ -43,11 +56,14 @@ describe("pool.broadcast", () => {
   it("is loaded once a worker", async () => {
     const pool = testPool({ concurrency: 1 });
     const big = pool.broadcast(new Float64Array(200_000).fill(2));
-    const marks = await pool.map((i) => {
-      const value = big.value as Float64Array & { mark?: number };
-      value.mark ??= i;
-      return [value.mark, value.length];
-    }, [0, 1, 2]);
+    const marks = await pool.map(
+      (i) => {
+        const value = big.value as Float64Array & { mark?: number };
+        value.mark ??= i;
+        return [value.mark, value.length];
+      },
+      [0, 1, 2],
+    );
     expect(marks).toEqual([
       [0, 200_000],
       [0, 200_000],
@@ -95,7 +111,10 @@ describe("task(): a module in place of a closure", () => {
     const pool = testPool();
     const tasks = task<typeof import("../types/tasks.ts")>(import.meta.resolve("../types/tasks.ts"));
     expect(await pool.map(tasks.half, [2, 4])).toEqual([1, 2]);
-    const half = task<typeof import("../types/tasks.ts"), "half">(import.meta.resolve("../types/tasks.ts"), "half");
+    const half = task<typeof import("../types/tasks.ts"), "half">(
+      import.meta.resolve("../types/tasks.ts"),
+      "half",
+    );
     expect(await pool.run(half, 5)).toBe(2.5);
   });
 
@@ -110,7 +129,9 @@ describe("task(): a module in place of a closure", () => {
 describe("options", () => {
   it("env reaches the task, and not the next one", async () => {
     const pool = testPool({ concurrency: 1 });
-    expect(await pool.run(() => process.env.KINGLET_MODE, undefined, { env: { KINGLET_MODE: "x" } })).toBe("x");
+    expect(await pool.run(() => process.env.KINGLET_MODE, undefined, { env: { KINGLET_MODE: "x" } })).toBe(
+      "x",
+    );
     expect(await pool.run(() => process.env.KINGLET_MODE)).toBeUndefined();
   });
 
@@ -155,9 +176,11 @@ describe("options", () => {
   it("with: a view with other defaults", async () => {
     const pool = testPool();
     const strict = pool.with({ timeoutMs: 300, retries: 0 });
-    const error = await rejection(strict.run(() => {
-      for (;;);
-    }));
+    const error = await rejection(
+      strict.run(() => {
+        for (;;);
+      }),
+    );
     expect(error).toMatchObject({ code: "TIMED_OUT", evidence: expect.stringMatching(/300 ms/) });
     expect(await pool.run(() => 1)).toBe(1);
   });

@@ -19,7 +19,16 @@ const SOURCE = path.resolve(import.meta.dirname, "../../src");
 
 /** Design §3, from the lowest layer to the highest. */
 const LAYERS: Layers = [
-  ["errors.ts", "clock.ts", "version.ts", "lazy-promise.ts", "options.ts", "future.ts", "job.ts"],
+  [
+    "errors.ts",
+    "clock.ts",
+    "harmless-text.ts",
+    "version.ts",
+    "lazy-promise.ts",
+    "options.ts",
+    "future.ts",
+    "job.ts",
+  ],
   ["storage/", "codec/", "maybe.ts"],
   ["job/"],
   ["compute/contract.ts"],

@@ -13,7 +13,12 @@ export function temporaryFolder(): string {
 
 /** A pool of two workers on a store of its own, closed after the test. */
 export function testPool(options: PoolOptions = {}): Pool {
-  const pool = openPool({ storage: path.join(temporaryFolder(), "store"), concurrency: 2, logs: false, ...options });
+  const pool = openPool({
+    storage: path.join(temporaryFolder(), "store"),
+    concurrency: 2,
+    logs: false,
+    ...options,
+  });
   pools.push(pool);
   return pool;
 }

@@ -50,7 +50,9 @@ export function processesWith(tag: string): number[] {
     .filter((pid) => {
       try {
         const [, state] = /^\d+ \(.*\) (\w)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
-        return state !== "Z" && readFileSync(`/proc/${pid}/environ`, "latin1").includes(`KINGLET_TEST_TAG=${tag}`);
+        return (
+          state !== "Z" && readFileSync(`/proc/${pid}/environ`, "latin1").includes(`KINGLET_TEST_TAG=${tag}`)
+        );
       } catch {
         return false;
       }

@@ -1,5 +1,14 @@
 // Checked by `npm run types`: what must be accepted compiles, what must be rejected is marked @ts-expect-error.
-import { openPool, type Broadcast, type Context, type Future, type Job, PoolFile, secret, task } from "../../src/index.ts";
+import {
+  type Broadcast,
+  type Context,
+  type Future,
+  type Job,
+  openPool,
+  type PoolFile,
+  secret,
+  task,
+} from "../../src/index.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<A, B>(..._proof: Equal<A, B> extends true ? [] : [never]): void {}
@@ -56,12 +65,15 @@ export function items(): void {
 }
 
 export function context(): void {
-  pool.map((_item, ctx) => {
-    same<typeof ctx, Context>();
-    ctx.signal satisfies AbortSignal;
-    ctx.attempt satisfies number;
-    return ctx.pool.map((n) => n + 1, [1]);
-  }, [1]);
+  pool.map(
+    (_item, ctx) => {
+      same<typeof ctx, Context>();
+      ctx.signal satisfies AbortSignal;
+      ctx.attempt satisfies number;
+      return ctx.pool.map((n) => n + 1, [1]);
+    },
+    [1],
+  );
   const table: Broadcast<Map<string, number>> = pool.broadcast(new Map([["a", 1]]));
   pool.map((key) => table.value.get(key), ["a"]);
   const key = secret("HOME");
