@@ -107,7 +107,8 @@ const CALLS: BadCall[] = [
   },
   {
     what: "eval in the function",
-    call: (p) => p.map((n) => (0, eval)("1") + eval("n") + n, one),
+    // biome-ignore lint/security/noGlobalEval: the point of the case
+    call: (p) => p.map((n) => eval("n") + n, one),
     code: "CAPTURE",
     names: /eval/,
     remedy: /pass the values/i,
