@@ -66,8 +66,13 @@ interface Rule {
 
 const integer = (min: number, max: number): Rule => ({
   check: (v) => Number.isInteger(v) && (v as number) >= min && (v as number) <= max,
-  expected: `a whole number from ${min.toLocaleString("en")} to ${max.toLocaleString("en")}`,
+  expected: `a whole number from ${withCommas(min)} to ${withCommas(max)}`,
 });
+/** `toLocaleString` would load ICU, 20 ms of every start. */
+function withCommas(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 const boolean: Rule = { check: (v) => typeof v === "boolean", expected: "true or false" };
 const oneOf = (...words: string[]): Rule => ({
   check: (v) => words.includes(v as string),
