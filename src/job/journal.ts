@@ -2,10 +2,10 @@ import { KingletError } from "../errors.ts";
 import { chain } from "../maybe.ts";
 import type { LogWriter, MaybePromise, ObjectStore } from "../storage/contract.ts";
 import type { OutcomeLocation } from "./contract.ts";
-import { FRAME_HEADER_BYTES, frameChunks } from "./frames.ts";
+import { FrameBuffer } from "./frames.ts";
 import { claimName, driverLogName, journalPrefix } from "./keys.ts";
 import { readFrame } from "./log-reader.ts";
-import { encodeRecord, type JournalHeader, type JournalRecord } from "./records.ts";
+import { type JournalHeader, type JournalRecord, writeRecord } from "./records.ts";
 
 /** A frame of one of the journal's logs. */
 export type FrameLocation = OutcomeLocation;
@@ -69,6 +69,7 @@ class LogJournal implements Journal {
   readonly #logName: string;
   readonly #nextClaim: string;
   readonly #sync: boolean;
+  #buffer = new FrameBuffer();
 
   constructor(options: JournalOptions, log: LogWriter, logName: string) {
     this.store = options.store;
@@ -82,19 +83,25 @@ class LogJournal implements Journal {
   }
 
   append(records: readonly JournalRecord[]): MaybePromise<readonly FrameLocation[]> {
-    const chunks: Uint8Array[] = [];
+    const buffer = this.#buffer;
+    const log = this.#logName;
     const locations: FrameLocation[] = [];
-    let offsetBytes = this.#log.sizeBytes;
+    const from = this.#log.sizeBytes;
+    buffer.clear();
     for (const record of records) {
-      let lengthBytes = FRAME_HEADER_BYTES;
-      const payload = encodeRecord(record);
-      for (const chunk of payload) lengthBytes += chunk.length;
-      for (const chunk of frameChunks(payload)) chunks.push(chunk);
-      locations.push({ log: this.#logName, offsetBytes, lengthBytes });
-      offsetBytes += lengthBytes;
+      const start = buffer.begin();
+      writeRecord(record, buffer);
+      const lengthBytes = buffer.finish(start);
+      locations.push({ log, offsetBytes: from + start, lengthBytes });
     }
-    const written = chain(this.#log.append(chunks), () => (this.#sync ? this.#log.sync() : undefined));
-    return written instanceof Promise ? written.then(() => locations) : locations;
+    const appended = this.#log.append([buffer.bytes.subarray(0, buffer.end)]);
+    // The store still reads from it.
+    if (appended instanceof Promise) this.#buffer = new FrameBuffer();
+    if (!this.#sync) return appended instanceof Promise ? appended.then(() => locations) : locations;
+    return chain(
+      chain(appended, () => this.#log.sync()),
+      () => locations,
+    );
   }
 
   confirm(): MaybePromise<boolean> {

@@ -1,19 +1,26 @@
 import type { OutcomeLocation } from "./contract.ts";
+import type { FrameBuffer } from "./frames.ts";
 
 /**
- * The records of a driver's log. Bulk records (inputs, outcomes, commits) are binary, the rest is JSON:
+ * The records of a driver's log. Those that every job has are binary, the rest is JSON:
  *   payload = type u8 | body
  * Types are never reused; readers skip types that they don't know (FORMAT.md, "Driver log").
  */
 export type JournalRecord =
   | { readonly type: "header"; readonly header: JournalHeader }
-  | { readonly type: "job"; readonly job: JobMeta }
+  /** `json`: of `job`, where its writer has it at hand. */
+  | { readonly type: "job"; readonly job: JobMeta; readonly json?: string }
   | { readonly type: "inputs"; readonly run: Uint8Array }
   | { readonly type: "input-complete"; readonly jobNumber: number; readonly total: number }
   | CommitRecord
   /** Outcomes that the driver itself decides: crashed, timed-out, cancelled, upstream-failed, … A commit too. */
   | { readonly type: "outcome"; readonly run: Uint8Array }
-  | { readonly type: "ended"; readonly jobNumber: number; readonly state: JobEndState; readonly reason?: string }
+  | {
+      readonly type: "ended";
+      readonly jobNumber: number;
+      readonly state: JobEndState;
+      readonly reason?: string;
+    }
   | ConsoleRecord
   | { readonly type: "event"; readonly jobNumber: number; readonly event: StoredEvent }
   /** First record of an epoch > 0: how much of each earlier epoch's driver log counts. */
@@ -90,21 +97,34 @@ const TYPE_CODE = {
 const TYPE_OF_CODE = new Map<number, JournalRecord["type"]>(
   Object.entries(TYPE_CODE).map(([type, code]) => [code, type as JournalRecord["type"]]),
 );
-const TYPE_BYTE = Object.fromEntries(
-  Object.entries(TYPE_CODE).map(([type, code]) => [type, Uint8Array.of(code)]),
-) as Record<JournalRecord["type"], Uint8Array>;
+const END_STATES: readonly JobEndState[] = ["done", "failed", "cancelled", "broken"];
 
-/** Chunks of a record's payload (frames.ts puts them in a frame). */
-export function encodeRecord(record: JournalRecord): Uint8Array[] {
+/** Adds a record's payload to the frame that was begun. */
+export function writeRecord(record: JournalRecord, to: FrameBuffer): void {
+  to.addByte(TYPE_CODE[record.type]);
   switch (record.type) {
     case "inputs":
     case "outcome":
-      return [TYPE_BYTE[record.type], record.run];
+      to.addBytes(record.run);
+      break;
     case "commit":
-      return [encodeCommit(record)];
+      writeCommit(record, to);
+      break;
+    case "input-complete":
+      to.addU32(record.jobNumber);
+      to.addF64(record.total);
+      break;
+    case "ended":
+      to.addU32(record.jobNumber);
+      to.addByte(END_STATES.indexOf(record.state));
+      if (record.reason) to.addText(record.reason);
+      break;
+    case "job":
+      to.addText(`{"job":${record.json ?? JSON.stringify(record.job)}}`);
+      break;
     default: {
-      const { type, ...body } = record;
-      return [Buffer.from(`${String.fromCharCode(TYPE_CODE[type])}${JSON.stringify(body)}`)];
+      const { type: _, ...body } = record;
+      to.addText(JSON.stringify(body));
     }
   }
 }
@@ -113,28 +133,43 @@ export function encodeRecord(record: JournalRecord): Uint8Array[] {
 export function decodeRecord(payload: Uint8Array): JournalRecord | undefined {
   const type = TYPE_OF_CODE.get(payload[0]!);
   if (type === undefined) return undefined;
-  if (type === "inputs" || type === "outcome") return { type, run: payload.subarray(1) };
-  if (type === "commit") return decodeCommit(payload);
-  return { type, ...JSON.parse(Buffer.from(payload.subarray(1)).toString()) } as JournalRecord;
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  switch (type) {
+    case "inputs":
+    case "outcome":
+      return { type, run: payload.subarray(1) };
+    case "commit":
+      return readCommit(bytes);
+    case "input-complete":
+      return { type, jobNumber: bytes.readUInt32LE(1), total: bytes.readDoubleLE(5) };
+    case "ended": {
+      const state = END_STATES[bytes[5]!] ?? "broken";
+      const reason = bytes.toString("utf8", 6);
+      return { type, jobNumber: bytes.readUInt32LE(1), state, ...(reason ? { reason } : {}) };
+    }
+    default:
+      return { type, ...JSON.parse(bytes.toString("utf8", 1)) } as JournalRecord;
+  }
 }
 
 // commit = 5 | jobNumber u32 | first f64 | count u32 | failed u32 | offset f64 | length u32 | log name, UTF-8
-function encodeCommit(record: CommitRecord): Uint8Array {
+const COMMIT_BYTES = 33;
+
+function writeCommit(record: CommitRecord, to: FrameBuffer): void {
   const { location } = record;
-  const bytes = Buffer.allocUnsafe(33 + Buffer.byteLength(location.log));
-  bytes[0] = TYPE_CODE.commit;
-  bytes.writeUInt32LE(record.jobNumber, 1);
-  bytes.writeDoubleLE(record.first, 5);
-  bytes.writeUInt32LE(record.count, 13);
-  bytes.writeUInt32LE(record.failed, 17);
-  bytes.writeDoubleLE(location.offsetBytes, 21);
-  bytes.writeUInt32LE(location.lengthBytes, 29);
-  bytes.write(location.log, 33);
-  return bytes;
+  to.room(COMMIT_BYTES);
+  const { bytes, end: at } = to;
+  bytes.writeUInt32LE(record.jobNumber, at);
+  bytes.writeDoubleLE(record.first, at + 4);
+  bytes.writeUInt32LE(record.count, at + 12);
+  bytes.writeUInt32LE(record.failed, at + 16);
+  bytes.writeDoubleLE(location.offsetBytes, at + 20);
+  bytes.writeUInt32LE(location.lengthBytes, at + 28);
+  to.end = at + COMMIT_BYTES - 1; // the type's byte is there already
+  to.addText(location.log);
 }
 
-function decodeCommit(payload: Uint8Array): CommitRecord {
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+function readCommit(bytes: Buffer): CommitRecord {
   return {
     type: "commit",
     jobNumber: bytes.readUInt32LE(1),
@@ -144,8 +179,7 @@ function decodeCommit(payload: Uint8Array): CommitRecord {
     location: {
       offsetBytes: bytes.readDoubleLE(21),
       lengthBytes: bytes.readUInt32LE(29),
-      log: bytes.toString("utf8", 33),
+      log: bytes.toString("utf8", COMMIT_BYTES),
     },
   };
 }
-

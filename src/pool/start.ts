@@ -1,18 +1,18 @@
-import { stripVTControlCharacters } from "node:util";
-import { captureFunction, captureModule } from "../capture/index.ts";
 import type { CapturedFunction } from "../capture/contract.ts";
+import { captureFunction, captureModule } from "../capture/index.ts";
 import { KingletError, TaskError, UsageError } from "../errors.ts";
+import { harmless } from "../harmless-text.ts";
 import type { Entry } from "../job/entries.ts";
 import type { Journal } from "../job/journal.ts";
-import { chain } from "../maybe.ts";
 import { functionKey, type JobRef, jobId, journalPrefix } from "../job/keys.ts";
-import type { JobKind, JobMeta } from "../job/records.ts";
+import type { JobKind, JobMeta, JournalRecord } from "../job/records.ts";
+import { chain } from "../maybe.ts";
 import { emit, observed } from "../observers.ts";
+import { type CallOptions, show } from "../options.ts";
 import type { JobEnd, JobInput, JobSpec, NestedRequest, TaskOptions } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
 import { moduleTaskOf, moduleUrl } from "../values/task-module.ts";
 import { JobCore, type JobEnding } from "./job-handle.ts";
-import { type CallOptions, show } from "../options.ts";
 import { type OutcomeReader, readOutcome } from "./outcomes.ts";
 import type { Session } from "./session.ts";
 
@@ -60,14 +60,14 @@ export function startJob(
   watchCancellation(core, call.options.signal);
   const submit = (opened: Journal) => {
     if (core.ending) return; // cancelled before it began
-    const opening = [{ type: "job", job: jobMeta(ref, call, session) }] as const;
-    const spec = jobSpec({ session, core, ref, journal: opened, call, functionHash: call.captured.hash, input });
-    core.running = session.scheduler.submit({ ...spec, opening });
+    const parts = { session, core, ref, journal: opened, call, functionHash: call.captured.hash, input };
+    core.running = session.scheduler.submit(jobSpec(parts, [jobRecord(ref, call, session)]));
   };
   try {
     const opened = chain(session.ready(), () => chain(session.storeFunction(call.captured), journal));
     const submitted = chain(opened, submit);
-    if (submitted instanceof Promise) submitted.catch((error) => endJob(session, core, { status: "failed", error }));
+    if (submitted instanceof Promise)
+      submitted.catch((error) => endJob(session, core, { status: "failed", error }));
   } catch (error) {
     endJob(session, core, { status: "failed", error });
   }
@@ -111,15 +111,40 @@ const fenced = (id: string): KingletError =>
     details: { jobId: id },
   });
 
-function jobMeta(ref: JobRef, call: Call, session: Session): JobMeta {
-  const { captured, options, kind, parent } = call;
+type SameForCalls = Omit<JobMeta, "number" | "createdMs">;
+
+/** What the records of calls of the same function have in common, and its JSON: that of the last call. */
+let lastMeta: { readonly call: Call; readonly same: SameForCalls; readonly json: string } | undefined;
+
+function jobRecord(ref: JobRef, call: Call, session: Session): Extract<JournalRecord, { type: "job" }> {
+  const { number } = ref;
+  const createdMs = session.clock.nowMs();
+  if (!lastMeta || !isLike(call, lastMeta.call)) {
+    const same = sameForCalls(call);
+    lastMeta = { call, same, json: JSON.stringify(same).slice(1) };
+  }
+  const { same, json } = lastMeta;
+  const job = { number, createdMs, ...same };
+  return { type: "job", job, json: `{"number":${number},"createdMs":${createdMs},${json}` };
+}
+
+/** Options given with a call are an object of that call alone; the pool's own never change, but perhaps for `env`. */
+function isLike(call: Call, last: Call): boolean {
+  return (
+    call.captured === last.captured &&
+    call.options === last.options &&
+    call.kind === last.kind &&
+    call.parent === last.parent &&
+    call.options.env === undefined
+  );
+}
+
+function sameForCalls({ captured, options, kind, parent }: Call): SameForCalls {
   return {
-    number: ref.number,
     kind,
     functionHash: captured.hash,
     functionName: captured.name,
     functionLocation: captured.location,
-    createdMs: session.clock.nowMs(),
     ...(options.name ? { name: options.name } : {}),
     ...(process.argv[1] ? { script: process.argv[1] } : {}),
     ...(parent ? { parent } : {}),
@@ -129,8 +154,31 @@ function jobMeta(ref: JobRef, call: Call, session: Session): JobMeta {
 
 /** Those options that a resumed job needs, as JSON; a predicate can't be kept (the resumed job retries no errors). */
 function storedOptions(options: CallOptions): Record<string, unknown> {
-  const { timeoutMs, retries, retryErrors, idempotent, isolate, memoryMb, cpus, concurrency, batch, env, budgetUsd } = options;
-  const kept = { timeoutMs, retries, idempotent, isolate, memoryMb, cpus, concurrency, batch, env, budgetUsd };
+  const {
+    timeoutMs,
+    retries,
+    retryErrors,
+    idempotent,
+    isolate,
+    memoryMb,
+    cpus,
+    concurrency,
+    batch,
+    env,
+    budgetUsd,
+  } = options;
+  const kept = {
+    timeoutMs,
+    retries,
+    idempotent,
+    isolate,
+    memoryMb,
+    cpus,
+    concurrency,
+    batch,
+    env,
+    budgetUsd,
+  };
   return typeof retryErrors === "number" ? { ...kept, retryErrors } : kept;
 }
 
@@ -144,8 +192,11 @@ export interface SpecParts {
   readonly input: JobInput;
 }
 
+const NO_RECORDS: readonly JournalRecord[] = [];
+
 /** What the scheduler must know of a job, a new one or one that is resumed. */
-export function jobSpec({ session, core, ref, journal, call, functionHash, input }: SpecParts): JobSpec {
+export function jobSpec(parts: SpecParts, opening: readonly JournalRecord[] = NO_RECORDS): JobSpec {
+  const { session, core, ref, journal, call, functionHash, input } = parts;
   const { options, depth } = call;
   return {
     ref,
@@ -154,14 +205,17 @@ export function jobSpec({ session, core, ref, journal, call, functionHash, input
     options: taskOptions(session, options, depth),
     stopOnFailure: call.kind !== "mapSettled",
     input,
-    ...(options.retryErrors ? { shouldRetry: retryRule(core, options.retryErrors) } : {}),
-    onOutcomes: (run, first, count, location, skipBytes) => core.committed(run, first, count, location, skipBytes),
+    opening,
+    ...(options.retryErrors ? { shouldRetry: retryRule(core, options.retryErrors) } : undefined),
+    onOutcomes: (run, first, count, location, skipBytes) =>
+      core.committed(run, first, count, location, skipBytes),
     onEvent: (event) => {
       if (observed()) emit({ kind: "job", jobId: core.id, event });
       // A display that shares the terminal sees to it that lines stand above it.
       if (session.logs && event.kind === "console") printLine(core, event);
       if (event.kind === "attempt-ended") {
-        for (const nested of session.nested.get(event.attempt) ?? []) void nested.cancel("the task that asked for it ended");
+        for (const nested of session.nested.get(event.attempt) ?? [])
+          void nested.cancel("the task that asked for it ended");
       }
     },
     onRequest: (request: NestedRequest) => session.onRequest?.(request, core, depth),
@@ -175,39 +229,38 @@ export function jobSpec({ session, core, ref, journal, call, functionHash, input
 
 function taskOptions(session: Session, options: CallOptions, depth: number): TaskOptions {
   const { timeoutMs, retries, idempotent, isolate, memoryMb, env, batch, concurrency, cpus = 1 } = options;
-  const bySlots = cpus > 1 ? Math.max(1, Math.floor(session.slots / cpus)) : undefined;
-  const limit = Math.min(concurrency ?? Number.POSITIVE_INFINITY, bySlots ?? Number.POSITIVE_INFINITY);
-  const all = {
-    timeoutMs,
-    retries,
-    idempotent,
-    isolate,
-    memoryMb,
-    env,
-    batch,
-    concurrency: Number.isFinite(limit) ? limit : undefined,
-    sync: session.sync || undefined,
-    depth: depth || undefined,
-  };
-  const given: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(all)) if (value !== undefined) given[name] = value;
-  return given as TaskOptions;
+  const bySlots = cpus > 1 ? Math.max(1, Math.floor(session.slots / cpus)) : Number.POSITIVE_INFINITY;
+  const limit = Math.min(concurrency ?? Number.POSITIVE_INFINITY, bySlots);
+  const given: { -readonly [K in keyof TaskOptions]: TaskOptions[K] } = {};
+  if (timeoutMs !== undefined) given.timeoutMs = timeoutMs;
+  if (retries !== undefined) given.retries = retries;
+  if (idempotent !== undefined) given.idempotent = idempotent;
+  if (isolate !== undefined) given.isolate = isolate;
+  if (memoryMb !== undefined) given.memoryMb = memoryMb;
+  if (env !== undefined) given.env = env;
+  if (batch !== undefined) given.batch = batch;
+  if (Number.isFinite(limit)) given.concurrency = limit;
+  if (session.sync) given.sync = true;
+  if (depth) given.depth = depth;
+  return given;
 }
 
 /** A task's console line, as it comes: `[k3f9x2 task 7] text`. */
-function printLine(core: JobCore, line: { index: number | undefined; stream: "stdout" | "stderr"; text: string }): void {
+function printLine(
+  core: JobCore,
+  line: { index: number | undefined; stream: "stdout" | "stderr"; text: string },
+): void {
   const task = line.index === undefined ? "" : ` task ${line.index}`;
-  process[line.stream].write(`[${shortId(core.id)}${task}] ${plainText(line.text)}\n`);
+  process[line.stream].write(`[${shortId(core.id)}${task}] ${harmless(line.text)}\n`);
 }
 
 /** The random part of an id, and the number of a run: enough to tell jobs apart on a screen. */
 const shortId = (id: string): string => id.slice(id.lastIndexOf("-") + 1);
 
-/** Without terminal escapes and other control characters: a task's output must not drive the user's terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-const plainText = (text: string): string => stripVTControlCharacters(text).replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
-
-function retryRule(core: JobCore, rule: NonNullable<CallOptions["retryErrors"]>): NonNullable<JobSpec["shouldRetry"]> {
+function retryRule(
+  core: JobCore,
+  rule: NonNullable<CallOptions["retryErrors"]>,
+): NonNullable<JobSpec["shouldRetry"]> {
   return (entry: Entry, index: number, attempt: number): MaybePromise<boolean> => {
     if (typeof rule === "number") return attempt <= rule;
     return chain(readOutcome(core.reader, entry, index), (outcome) =>

@@ -104,7 +104,10 @@ export interface LogWriter {
   readonly key: string;
   /** Bytes written so far. */
   readonly sizeBytes: number;
-  /** Appends the chunks, in order, as one write where the system allows. Synchronous on disk and memory. */
+  /**
+   * Appends the chunks, in order, as one write where the system allows. Synchronous on disk and memory. The chunks are
+   * the caller's again once it has returned, or what it returned has settled.
+   */
   append(chunks: readonly Uint8Array[]): MaybePromise<void>;
   /** Makes what was appended survive a power loss (`durability: "fsync"`). */
   sync(): MaybePromise<void>;

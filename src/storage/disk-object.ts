@@ -71,7 +71,14 @@ export function crcOf(chunks: readonly Uint8Array[], crc = 0): number {
 /** Writes all chunks at the file's end, in as few calls as the system allows. */
 export function writeAllSync(fd: number, chunks: readonly Uint8Array[]): void {
   let rest = withoutEmpty(chunks);
-  while (rest.length > 0) rest = after(rest, fs.writevSync(fd, firstCall(rest)));
+  while (rest.length > 0) {
+    // For one chunk, `write` is the quicker call.
+    const only = rest.length === 1 ? rest[0]! : undefined;
+    const isOne = only !== undefined && only.byteLength <= MAX_IO_BYTES;
+    const writtenBytes = isOne ? fs.writeSync(fd, only) : fs.writevSync(fd, firstCall(rest));
+    if (isOne && writtenBytes === only.byteLength) return;
+    rest = after(rest, writtenBytes);
+  }
 }
 
 export async function writeAll(

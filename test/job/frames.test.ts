@@ -1,6 +1,7 @@
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { frameChunks, scanFrames } from "../../src/job/frames.ts";
+import { checksum, FrameBuffer, frameChunks, scanFrames } from "../../src/job/frames.ts";
 
 const payloads = fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { maxLength: 20 });
 const logOf = (list: readonly Uint8Array[]) =>
@@ -52,6 +53,48 @@ describe("a log's frames", () => {
           );
         },
       ),
+    );
+  });
+});
+
+describe("a buffer of frames", () => {
+  it("holds what single frames would", () => {
+    fc.assert(
+      fc.property(payloads, payloads, (before, list) => {
+        const buffer = new FrameBuffer();
+        for (const some of [before, list]) {
+          buffer.clear();
+          for (const payload of some) {
+            const start = buffer.begin();
+            buffer.addBytes(payload);
+            expect(buffer.finish(start)).toBe(payload.length + 8);
+          }
+        }
+        expect(Buffer.from(buffer.bytes.subarray(0, buffer.end))).toEqual(logOf(list));
+      }),
+    );
+  });
+
+  it("grows around big payloads", () => {
+    const big = new Uint8Array(3_000_000).fill(7);
+    const buffer = new FrameBuffer();
+    const start = buffer.begin();
+    buffer.addByte(1);
+    buffer.addText("é");
+    buffer.addBytes(big);
+    buffer.finish(start);
+    const [frame] = scanFrames(buffer.bytes.subarray(0, buffer.end)).frames;
+    expect(Buffer.from(frame!.payload)).toEqual(Buffer.concat([Buffer.of(1), Buffer.from("é"), big]));
+  });
+});
+
+describe("the checksum", () => {
+  it("is zlib's CRC-32, in pieces too, whatever the length", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (bytes, cut) => {
+        expect(checksum(bytes)).toBe(crc32(bytes));
+        expect(checksum(bytes.subarray(cut), checksum(bytes.subarray(0, cut)))).toBe(crc32(bytes));
+      }),
     );
   });
 });

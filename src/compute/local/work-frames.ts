@@ -39,12 +39,13 @@ export function isOfJob(head: JobHead, invocation: Invocation): boolean {
 }
 
 function haveEqualOptions(a: InvocationOptions, b: InvocationOptions): boolean {
-  if (a === b) return true;
   return (
     a.timeoutMs === b.timeoutMs &&
     a.isolate === b.isolate &&
     a.memoryMb === b.memoryMb &&
-    a.env === b.env &&
+    // Its user may have changed it in place.
+    a.env === undefined &&
+    b.env === undefined &&
     a.flushEachTask === b.flushEachTask &&
     a.sync === b.sync &&
     a.depth === b.depth

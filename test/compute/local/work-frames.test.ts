@@ -84,6 +84,24 @@ describe("an invocation", () => {
   });
 });
 
+describe("an invocation with environment variables", () => {
+  it("always says them: their object may have been changed", () => {
+    const env = { A: "1" };
+    const invocation: Invocation = {
+      attempt: 1,
+      slot: "local-0",
+      job: { journalId: "j", number: 1 },
+      journalPrefix: "journals/j/",
+      functionKey: "functions/f",
+      first: 0,
+      count: 1,
+      inputs: new Uint8Array(),
+      options: { env },
+    };
+    expect(isOfJob(jobHeadOf(invocation), invocation)).toBe(false);
+  });
+});
+
 describe("reported outcomes", () => {
   it("arrive as they were sent", () => {
     const cases = fc.record({
