@@ -9,6 +9,7 @@ const HEALTHY: ComputeFaults = {
   diesUnstarted: 0,
   reportLost: 0,
   reportTwice: 0,
+  reportEarly: 0.2,
   slowWorker: 0,
   withdrawn: 0,
 };

@@ -94,6 +94,7 @@ export function planHistory(seed: number): HistoryPlan {
       diesUnstarted: rate(0.2),
       reportLost: rate(0.1),
       reportTwice: rate(0.3),
+      reportEarly: 0.2,
       slowWorker: rate(0.4),
       withdrawn: rate(0.8),
     },

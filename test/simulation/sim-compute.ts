@@ -6,7 +6,7 @@ import type { Dice, SimProcess, World } from "./world.ts";
 
 /** What becomes of a task, each time that it starts; `tries` counts from 1, over all drivers. */
 export type Fate =
-  | { readonly kind: "value" | "throw" | "crash" | "out-of-memory" | "hang"; readonly ms: number }
+  | { readonly kind: "value" | "throw" | "crash" | "lost" | "out-of-memory" | "hang"; readonly ms: number }
   /** Starts a nested job and waits for it, or doesn't wait, or crashes meanwhile. */
   | { readonly kind: "nested"; readonly ms: number; readonly next: "waits" | "goes on" | "crashes" };
 
@@ -25,6 +25,8 @@ export interface ComputeFaults {
   readonly diesUnstarted: number;
   readonly reportLost: number;
   readonly reportTwice: number;
+  /** After each task, rather than at the end of its batch. */
+  readonly reportEarly: number;
   readonly slowWorker: number;
   readonly withdrawn: number;
 }
@@ -320,8 +322,9 @@ export class SimCompute implements ComputeBackend {
     const { timeoutMs } = attempt.invocation.options;
     if (fate.kind === "hang" || (timeoutMs !== undefined && ms > timeoutMs)) {
       this.#later(attempt, timeoutMs ?? 60_000, () => this.#die(attempt, "timed-out"));
-    } else if (fate.kind === "crash") this.#later(attempt, ms, () => this.#die(attempt, "crashed"));
-    else if (fate.kind === "out-of-memory")
+    } else if (fate.kind === "crash" || fate.kind === "lost") {
+      this.#later(attempt, ms, () => this.#die(attempt, fate.kind === "lost" ? "lost" : "crashed"));
+    } else if (fate.kind === "out-of-memory")
       this.#later(attempt, ms, () => this.#die(attempt, "out-of-memory"));
     else if (fate.kind === "nested") {
       this.#askForNested(attempt, fate, () =>
@@ -366,7 +369,7 @@ export class SimCompute implements ComputeBackend {
     run.add(kind, [Buffer.from(`${index}@${this.#world.events}/${attempt.slot.name}`)]);
     const { first, count } = attempt.invocation;
     const last = index + 1 === first + count;
-    if (last || attempt.invocation.options.flushEachTask || this.#dice.chance(0.2)) {
+    if (last || attempt.invocation.options.flushEachTask || this.#dice.chance(this.#faults.reportEarly)) {
       if (!this.#report(attempt, run, busyMs)) {
         this.#die(attempt, "lost");
         return;
