@@ -1,17 +1,18 @@
-import { type Graph, packGraph } from "../codec/graph/envelope.ts";
+import type { Graph } from "../codec/graph/envelope.ts";
 import type { GraphTable, Ref } from "../codec/graph/nodes.ts";
 import { emitCode } from "./emit.ts";
 import {
   type CaptureChoices,
   FunctionWriter,
   type FunctionWriterOptions,
+  type ProcessKnowledge,
   TryAgain,
 } from "./function-writer.ts";
 import { type Inspector, openInspector } from "./inspector.ts";
 import { Scripts } from "./scripts.ts";
+import { KnownExports } from "./known-exports.ts";
 
-/** The scripts seen so far are kept with their syntax: a second capture from one costs little. */
-let scripts: { readonly inspector: Inspector; readonly scripts: Scripts } | undefined;
+let knowledge: ProcessKnowledge | undefined;
 
 export interface WrittenGraph {
   readonly graph: Graph;
@@ -32,12 +33,12 @@ export function writeGraph(
   options: FunctionWriterOptions,
   describe: (capture: FunctionWriter, root: Ref) => Partial<GraphTable> = () => ({}),
 ): WrittenGraph {
-  const inspector = openInspector();
-  if (scripts?.inspector !== inspector) scripts = { inspector, scripts: new Scripts(inspector) };
+  knowledge ??= gather(openInspector());
+  const known = knowledge;
   const choices: CaptureChoices = { recipes: new Set(), byValue: new Set(), leftOut: new Map() };
-  return inspector.using(() => {
+  return known.inspector.using(() => {
     for (let attempt = 0; ; attempt++) {
-      const capture = new FunctionWriter(inspector, scripts!.scripts, choices, options);
+      const capture = new FunctionWriter(known, choices, options);
       try {
         const ref = capture.write(root, rootName);
         const code = emitCode(capture);
@@ -61,4 +62,7 @@ export function writeGraph(
   });
 }
 
-export { packGraph };
+function gather(inspector: Inspector): ProcessKnowledge {
+  const scripts = new Scripts(inspector);
+  return { inspector, scripts, exports: new KnownExports(inspector, scripts) };
+}

@@ -48,8 +48,6 @@ export interface UnitParts {
   computedKeys: { readonly member: SyntaxNode; readonly key: PropertyKey; readonly slot: number }[];
   /** Static private fields: name → slot. */
   staticPrivates: Map<string, number>;
-  /** Instances with private fields are rebuilt: the class needs a way in. */
-  setsPrivates: boolean;
 }
 
 export function isClassUnit(unit: CodeUnit): boolean {

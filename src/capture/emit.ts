@@ -204,20 +204,21 @@ function classEdits(unit: CodeUnit, replace: Replace): void {
     replace(start + offset, end + offset, `[${RUNTIME}.slot(${slot})]`);
   }
   const members: SyntaxNode[] = node["body"].body;
+  const hasPrivates = privateNames(parsed).any;
   for (const member of members) {
     if (member.type === "StaticBlock") replace(member.start, member.end, "");
-    else if (member.type === "PropertyDefinition" && member["value"]) fieldEdit(unit, member, replace);
+    else if (member.type === "PropertyDefinition" && member["value"]) fieldEdit(unit, member, hasPrivates, replace);
   }
-  if (parts.setsPrivates) privateEdits(unit, members, replace);
+  if (hasPrivates) privateEdits(unit, members, replace);
 }
 
-function fieldEdit(unit: CodeUnit, member: SyntaxNode, replace: Replace): void {
+function fieldEdit(unit: CodeUnit, member: SyntaxNode, hasPrivates: boolean, replace: Replace): void {
   const value: SyntaxNode = member["value"];
   if (member["static"]) {
     const isPrivate = member["key"].type === "PrivateIdentifier";
     const slot = isPrivate ? unit.parts.staticPrivates.get(keyName(member["key"])) : undefined;
     replace(value.start, value.end, slot === undefined ? "void 0" : `${RUNTIME}.slot(${slot})`);
-  } else if (unit.parts.setsPrivates) {
+  } else if (hasPrivates) {
     // An instance that is being rebuilt gets its fields from the table.
     replace(value.start, value.start, `${RUNTIME}.rebuilding?void 0:(`);
     replace(value.end, value.end, ")");

@@ -11,18 +11,27 @@ import type { PathStep } from "../codec/graph/path.ts";
 import { GraphWriter, isObject, isPlainPrototype } from "../codec/graph/writer.ts";
 import { type ParsedFunction, parseFunction, type VariableUse } from "./analyze.ts";
 import { readClassParts } from "./class-parts.ts";
-import { classChain, readPrivates, textOf } from "./classes.ts";
+import { readPrivates, textOf } from "./classes.ts";
 import { type Binding, type CodeUnit, isClassUnit } from "./code-unit.ts";
 import { Imports } from "./imports.ts";
 import type { FunctionDetails, Inspector, Scope } from "./inspector.ts";
 import type { ImportedVariable } from "./modules.ts";
 import { scopePlaces } from "./places.ts";
+import { rebuildProblem } from "./rebuild.ts";
 import { planRecipe, recipeFor } from "./recipes.ts";
 import { type ImportReference, referenceKey, rememberReference } from "./references.ts";
 import { knownSpecial } from "./restored-values.ts";
 import { type Script, type Scripts, urlOf } from "./scripts.ts";
 import { type CaptureStep, captureFailure, functionStep, shortLocation, variableStep } from "./steps.ts";
+import type { KnownExports } from "./known-exports.ts";
 import { findCreatorThis } from "./this-value.ts";
+
+/** What is kept from one capture to the next: scripts with their syntax, symbols with their modules. */
+export interface ProcessKnowledge {
+  readonly inspector: Inspector;
+  readonly scripts: Scripts;
+  readonly exports: KnownExports;
+}
 
 /** What a capture keeps from one try to the next: see `TryAgain`. */
 export interface CaptureChoices {
@@ -60,13 +69,12 @@ export class FunctionWriter implements FunctionHook {
   readonly scripts: Scripts;
   readonly choices: CaptureChoices;
   readonly #options: FunctionWriterOptions;
+  readonly #exports: KnownExports;
   readonly #scriptsByValue = new Set<Script>();
-  readonly #privateClasses: { ref: Ref; ctor: object; step: CaptureStep }[] = [];
-  readonly #flaggedClasses = new Set<object>();
+  readonly #privateInstances: { readonly classes: readonly object[]; readonly step: CaptureStep }[] = [];
 
   constructor(
-    inspector: Inspector,
-    scripts: Scripts,
+    { inspector, scripts, exports }: ProcessKnowledge,
     choices: CaptureChoices,
     options: FunctionWriterOptions,
   ) {
@@ -74,16 +82,15 @@ export class FunctionWriter implements FunctionHook {
     this.scripts = scripts;
     this.choices = choices;
     this.#options = options;
-    this.imports = new Imports(options.userFiles === "value");
+    this.#exports = exports;
+    this.imports = new Imports(options.userFiles === "value", exports);
   }
 
   /** Encodes all that `root` reaches. */
   write(root: unknown, rootName: string): Ref {
     const ref = this.writer.ref(root, { parent: undefined, text: rootName });
     this.writer.finish();
-    this.#checkPrivateClasses();
-    for (const unit of this.units)
-      if (unit.fn && this.#flaggedClasses.has(unit.fn)) unit.parts.setsPrivates = true;
+    this.#checkPrivateInstances();
     return ref;
   }
 
@@ -120,7 +127,7 @@ export class FunctionWriter implements FunctionHook {
   }
 
   importReference(value: object | symbol): GraphNode | undefined {
-    for (const unit of this.units) this.imports.indexScript(unit.script, unit.scopes);
+    if (isObject(value)) for (const unit of this.units) this.imports.indexScript(unit.script, unit.scopes);
     const reference = this.imports.find(value);
     if (reference) {
       rememberReference(reference, value);
@@ -132,13 +139,9 @@ export class FunctionWriter implements FunctionHook {
   privateFields(instance: object, step: CaptureStep): readonly PrivateRecord[] | undefined {
     const byClass = readPrivates(instance, this.inspector);
     if (!byClass) return undefined;
-    for (const ctor of classChain(Object.getPrototypeOf(instance) as object | null)) {
-      this.writer.ref(ctor, { parent: step, text: ".constructor" });
-      this.#flaggedClasses.add(ctor);
-    }
+    this.#privateInstances.push({ classes: byClass.map(({ ctor }) => ctor), step });
     return byClass.map(({ ctor, names, values }) => {
       const ref = this.writer.ref(ctor, { parent: step, text: ".constructor" });
-      this.#privateClasses.push({ ref, ctor, step });
       return [
         ref,
         names,
@@ -220,20 +223,19 @@ export class FunctionWriter implements FunctionHook {
     return undefined;
   }
 
-  /** Only a class sent by value can be given private fields from outside. */
-  #checkPrivateClasses(): void {
-    for (const { ref, ctor, step } of this.#privateClasses) {
-      const kind = this.writer.nodes[ref as number]![0];
-      if (kind === "function") continue;
-      const { location } = this.inspector.function(ctor);
-      const script = location && this.scripts.get(location.scriptId);
-      if (script && !script.packageName && !this.choices.byValue.has(ctor) && kind === "import") {
-        this.choices.byValue.add(ctor);
+  /** Where a class arrives as code there is a way to its private fields; elsewhere its constructor must be harmless. */
+  #checkPrivateInstances(): void {
+    const nodeOf = (ctor: object) => this.writer.nodes[this.writer.known(ctor)!]![0];
+    for (const { classes, step } of this.#privateInstances) {
+      const problem = rebuildProblem(classes, (ctor) => nodeOf(ctor) !== "function");
+      if (!problem) continue;
+      const ownFile = classes.filter((ctor) => nodeOf(ctor) === "import" && !this.packageOf(ctor));
+      if (!this.#options.classesByKey && ownFile.some((ctor) => !this.choices.byValue.has(ctor))) {
+        for (const ctor of ownFile) this.choices.byValue.add(ctor);
         throw new TryAgain();
       }
-      const name = (ctor as { name: string }).name;
       this.fail(step, {
-        why: `it is a ${name}, which has #private fields${script?.packageName ? ` and comes from the package ${script.packageName}` : ""}`,
+        why: problem,
         remedy: 'Send its data instead, or give the class a [Symbol.for("kinglet.reduce")]() method.',
       });
     }
@@ -272,7 +274,13 @@ export class FunctionWriter implements FunctionHook {
     if (restored) return restored;
     if (this.#scriptsByValue.has(script) || script.isRestored) return undefined;
     for (const unit of this.units) this.imports.indexScript(unit.script, unit.scopes);
-    return this.imports.find(fn) ?? this.imports.findOwnExport(fn, script, () => details.scopes());
+    return this.imports.find(fn) ?? this.#ownExport(fn, script, () => details.scopes());
+  }
+
+  /** How the function can be imported, if the module that defines it exports it. */
+  #ownExport(fn: object, script: Script, scopes: () => readonly Scope[]): ImportReference | undefined {
+    if (script.syntax.isVite) return this.#exports.findViteMember(fn);
+    return this.imports.findOwnExport(fn, script, scopes);
   }
 
   #encodeByValue(
@@ -303,9 +311,10 @@ export class FunctionWriter implements FunctionHook {
       bindings: new Map(),
       isStrict: script.isStrictAt(found),
       isDeclaration: isDeclaration(parsed, found?.node.type, fn, scopes),
-      parts: { computedKeys: [], staticPrivates: new Map(), setsPrivates: false },
+      parts: { computedKeys: [], staticPrivates: new Map() },
     };
     this.units.push(unit);
+    this.#exports.noteImports(script, scopes, this.imports);
     this.#bindVariables(unit, step);
     this.#bindThis(unit, step);
     this.#bindSuper(unit, step, home);
@@ -503,7 +512,7 @@ export class FunctionWriter implements FunctionHook {
     if (known !== undefined) return known;
     const exported = script.isRestored
       ? undefined
-      : this.imports.findOwnExport(fn, script, () => unit.scopes);
+      : this.#ownExport(fn, script, () => unit.scopes);
     if (exported) {
       const key = referenceKey(exported);
       classNames.remember(fn, key);

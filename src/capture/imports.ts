@@ -14,6 +14,7 @@ import {
   requireIfLoaded,
   walkPath,
 } from "./references.ts";
+import type { KnownExports } from "./known-exports.ts";
 import { type Script, urlOf, viteFile } from "./scripts.ts";
 
 /** Members of an imported value that are looked at, so that a huge namespace costs no time. */
@@ -30,8 +31,11 @@ export class Imports {
   readonly #indexed = new Set<Script>();
   readonly #ownExports = new Map<object, ImportReference | undefined>();
 
-  constructor(userFilesByValue: boolean) {
+  readonly #exports: KnownExports;
+
+  constructor(userFilesByValue: boolean, exports: KnownExports) {
     this.#userFilesByValue = userFilesByValue;
+    this.#exports = exports;
   }
 
   /** Number of a module among the graph's imports. */
@@ -90,21 +94,12 @@ export class Imports {
       const scope = scopes.find(({ variables }) => Object.hasOwn(variables, name));
       const reference = scope && this.referenceOf(variable, script);
       if (!scope || !reference) continue;
-      let value: unknown;
-      try {
-        value = scope.variables[name];
-      } catch {
-        continue; // not initialised yet
-      }
+      const value = readInitialised(scope, name);
       this.#note(value, reference, INDEX_DEPTH, variable.kind !== "import" || Boolean(variable.interop));
     }
   }
 
   #note(value: unknown, reference: ImportReference, depth: number, readGetters: boolean): void {
-    if (typeof value === "symbol") {
-      if (Symbol.keyFor(value) === undefined && !this.#index.has(value)) this.#index.set(value, reference);
-      return;
-    }
     if (
       value === null ||
       (typeof value !== "object" && typeof value !== "function") ||
@@ -137,6 +132,7 @@ export class Imports {
 
   /** How a namespace, function or symbol can be imported, by what the scripts in play import or a restored graph did. */
   find(value: object | symbol): ImportReference | undefined {
+    if (typeof value === "symbol") return this.#exports.findSymbol(value) ?? knownReference(value);
     return this.#index.get(value) ?? knownReference(value);
   }
 
@@ -149,6 +145,15 @@ export class Imports {
   }
 }
 
+/** Undefined in the temporal dead zone. */
+export function readInitialised(scope: Scope, name: string): unknown {
+  try {
+    return scope.variables[name];
+  } catch {
+    return undefined;
+  }
+}
+
 function ownExport(fn: object, script: Script, scopes: () => readonly Scope[]): ImportReference | undefined {
   const file = script.filePath;
   const url = script.fileUrl;
@@ -158,7 +163,8 @@ function ownExport(fn: object, script: Script, scopes: () => readonly Scope[]): 
     if (exports === fn) return { record, path: [] };
     if (typeof exports !== "object" && typeof exports !== "function") return undefined;
     for (const key of Object.keys(exports)) {
-      if (Object.getOwnPropertyDescriptor(exports, key)?.value === fn) return { record, path: [key] };
+      // Compilers export by getters.
+      if ((exports as Record<string, unknown>)[key] === fn) return { record, path: [key] };
     }
   }
   if (!script.syntax.isModule) return undefined;

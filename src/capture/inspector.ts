@@ -209,6 +209,15 @@ export class Inspector {
     });
   }
 
+  /** The value of an expression in a paused frame's innermost scope. */
+  evaluateIn(frame: Debugger.CallFrame, expression: string): unknown {
+    const { result, exceptionDetails } = this.#call<Debugger.EvaluateOnCallFrameReturnType>(
+      "Debugger.evaluateOnCallFrame",
+      { callFrameId: frame.callFrameId, expression, silent: true, objectGroup: OBJECT_GROUP },
+    );
+    return exceptionDetails ? undefined : this.#live(result);
+  }
+
   /** `this` of a paused frame. */
   thisOf(frame: Debugger.CallFrame): unknown {
     return this.#live(frame.this);

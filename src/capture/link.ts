@@ -1,11 +1,11 @@
 import { createRequire } from "node:module";
-import { isNative } from "../codec/graph/builtins.ts";
 import { classNames } from "../codec/graph/identity.ts";
 import type { FunctionLinker, FunctionNode } from "../codec/graph/reader.ts";
 import { GraphReader } from "../codec/graph/reader.ts";
 import { UnserializableError } from "../errors.ts";
 import { anyArguments } from "./any-arguments.ts";
 import type { CompiledGraph } from "./compiled.ts";
+import { addWayIn, isRebuilding, makeBare, type SetPrivates, setPrivates } from "./rebuild.ts";
 import { importerOf, importMeta, moduleObject } from "./loading.ts";
 import {
   type ImportReference,
@@ -32,7 +32,7 @@ export interface LinkScope {
 /** What restored code calls: see emit.ts. */
 export interface LinkRuntime {
   /** Instances are being rebuilt: constructors and field initialisers do nothing. */
-  rebuilding: boolean;
+  readonly rebuilding: boolean;
   /** Arguments that constructors can take apart without running anything. */
   readonly anyArguments: readonly unknown[];
   slot(number: number): unknown;
@@ -46,22 +46,21 @@ export interface LinkRuntime {
   importer(url: string): unknown;
 }
 
-type SetPrivates = (instance: object, values: readonly unknown[]) => void;
-
 /** Links a graph once: fresh functions, classes and objects. */
 export function linkGraph(compiled: CompiledGraph, scope: LinkScope): unknown {
   return new Link(compiled, scope).run();
 }
 
 class Link implements FunctionLinker, LinkRuntime {
-  rebuilding = false;
+  get rebuilding(): boolean {
+    return isRebuilding();
+  }
   readonly anyArguments: readonly unknown[] = anyArguments();
   readonly #compiled: CompiledGraph;
   readonly #scope: LinkScope;
   readonly #reader: GraphReader;
   readonly #creators: (() => unknown)[] = [];
   readonly #assignments: (() => void)[] = [];
-  readonly #setPrivates = new Map<object, SetPrivates>();
 
   constructor(compiled: CompiledGraph, scope: LinkScope) {
     this.#compiled = compiled;
@@ -117,38 +116,12 @@ class Link implements FunctionLinker, LinkRuntime {
     }
   }
 
-  makeInstance(ctor: object, prototype: object): object {
-    // Classes of this graph step aside when told to; one that they extend from elsewhere must not run at all,
-    // and a native one not see the arguments.
-    const outer = this.#outermostOwn(ctor);
-    const parent = outer && (Object.getPrototypeOf(outer) as object | null);
-    const hasParent = outer && parent !== Function.prototype;
-    if (hasParent) Object.setPrototypeOf(outer, bareParent(parent!));
-    this.rebuilding = true;
-    try {
-      return Reflect.construct(
-        ctor as new () => object,
-        this.anyArguments as unknown[],
-        prototype.constructor as new () => object,
-      ) as object;
-    } finally {
-      this.rebuilding = false;
-      if (hasParent) Object.setPrototypeOf(outer, parent!);
-    }
+  makeInstance(classes: readonly object[], prototype: object): object {
+    return Object.setPrototypeOf(makeBare(classes), prototype) as object;
   }
 
   setPrivates(ctor: object, instance: object, values: readonly unknown[]): void {
-    const set = this.#setPrivates.get(ctor);
-    if (!set) {
-      const name = (ctor as { name: string }).name;
-      throw new UnserializableError(
-        `an instance of ${name} can't be restored: its class keeps #private fields to itself`,
-        {
-          remedy: 'Return its data instead, or give the class a [Symbol.for("kinglet.reduce")]() method.',
-        },
-      );
-    }
-    set(instance, values);
+    setPrivates(ctor, instance, values);
   }
 
   // What restored code asks
@@ -170,7 +143,7 @@ class Link implements FunctionLinker, LinkRuntime {
   }
 
   privates(ctor: object, set: SetPrivates): void {
-    this.#setPrivates.set(ctor, set);
+    addWayIn(ctor, set);
   }
 
   method(holder: object): unknown {
@@ -261,27 +234,4 @@ class Link implements FunctionLinker, LinkRuntime {
       this.#scope.attached.set(compiled, linkGraph(compiled, this.#scope));
     return this.#scope.attached.get(compiled);
   }
-
-  /** The class nearest to the root of the chain that steps aside when instances are rebuilt. */
-  #outermostOwn(ctor: object): object | undefined {
-    let found: object | undefined;
-    for (let at: unknown = ctor; typeof at === "function"; at = Object.getPrototypeOf(at)) {
-      if (this.#setPrivates.has(at)) found = at;
-    }
-    return found;
-  }
-}
-
-/** Stands in for a parent class: makes the object that its native base makes, and runs nothing. */
-function bareParent(parent: object): object {
-  let base: unknown = parent;
-  while (typeof base === "function" && !isNative(base)) base = Object.getPrototypeOf(base);
-  const native = typeof base === "function" && base !== Function.prototype ? base : Object;
-  return function bare() {
-    return Reflect.construct(
-      native as new () => object,
-      [],
-      new.target as unknown as new () => object,
-    ) as object;
-  };
 }

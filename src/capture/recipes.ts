@@ -64,7 +64,7 @@ function recipeUnit(
     bindings: new Map(),
     isStrict: user.isStrict,
     isDeclaration: false,
-    parts: { computedKeys: [], staticPrivates: new Map(), setsPrivates: false },
+    parts: { computedKeys: [], staticPrivates: new Map() },
   };
 }
 

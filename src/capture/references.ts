@@ -10,6 +10,9 @@ export interface ImportReference {
   readonly path: readonly string[];
 }
 
+/** Unique symbols that modules export. */
+const symbolReferences = new WeakMap<symbol, ImportReference>();
+
 /** What is known in this process of values that were, or can be, imported. */
 const referenceByValue = new WeakMap<object | symbol, ImportReference>();
 const valueByKey = new Map<string, WeakRef<object | symbol>>();
@@ -98,6 +101,18 @@ export function walkPath(value: unknown, steps: readonly string[]): unknown {
     at = (at as Record<string, unknown>)[step];
   }
   return at;
+}
+
+/**
+ * The export that a unique symbol is, so that a module's own code and the data made with it agree. KnownExports carry no
+ * trace of their module: those that the scripts in play import are searched.
+ */
+export function symbolReference(symbol: symbol): ImportReference | undefined {
+  return symbolReferences.get(symbol);
+}
+
+export function rememberSymbol(symbol: symbol, reference: ImportReference): void {
+  if (Symbol.keyFor(symbol) === undefined && !symbolReferences.has(symbol)) symbolReferences.set(symbol, reference);
 }
 
 function canBeWeak(value: unknown): value is object | symbol {

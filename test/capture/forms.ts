@@ -18,7 +18,7 @@ export interface Form {
   readonly features: readonly string[];
 }
 
-const COMMON = ["functions", "variables", "values", "classes", "imports", "this", "errors"];
+const COMMON = ["lanes", "functions", "variables", "values", "classes", "imports", "this", "errors"];
 
 export const forms: readonly Form[] = [
   {
@@ -75,7 +75,10 @@ export function writeForm(form: Form): string {
 function writeFile(form: Form, folder: string, name: string): void {
   const special = path.join(TORTURE, `${name}${form.extension}`);
   const target = path.join(folder, `${name}${form.extension}`);
-  if (form.extension !== ".ts" && fs.existsSync(special)) return fs.copyFileSync(special, target);
+  if (form.extension !== ".ts" && fs.existsSync(special)) {
+    fs.copyFileSync(special, target);
+    return;
+  }
   const source = read(`${name}.ts`);
   const text =
     form.extension === ".ts"

@@ -16,6 +16,7 @@ const FEATURES = [
   "errors",
   "live-bindings",
   "typescript",
+  "lanes",
 ];
 const tables = (
   await Promise.all(

@@ -22,8 +22,8 @@ export interface FunctionLinker {
   make(node: FunctionNode, id: number, reader: GraphReader): unknown;
   /** Called before code of the user's runs while a graph is still being linked. */
   beforeUserCode(reader: GraphReader): void;
-  /** An instance of a class with `#private` fields, without running its constructor. */
-  makeInstance(ctor: object, prototype: object): object;
+  /** An instance of classes with `#private` fields, base class first, without the effects of their constructors. */
+  makeInstance(classes: readonly object[], prototype: object): object;
   /** Sets the private fields of one class. */
   setPrivates(ctor: object, instance: object, values: readonly unknown[], reader: GraphReader): void;
 }
@@ -39,7 +39,7 @@ export const noLinker: FunctionLinker = {
     throw new Error(`a stored value holds a ${node[0]}, which can't be restored here`);
   },
   beforeUserCode: (reader) => reader.settle(),
-  makeInstance: (_constructor, prototype) => Object.create(prototype) as object,
+  makeInstance: (_classes, prototype) => Object.create(prototype) as object,
   setPrivates() {},
 };
 
@@ -208,9 +208,9 @@ export class GraphReader {
     const prototype = prototypeRef === -1 ? undefined : (this.get(prototypeRef) as object | null);
     let value: object;
     if (privates && prototype) {
-      const ctor = this.get(privates.at(-1)![0]) as object;
+      const classes = privates.map(([ctor]) => this.get(ctor) as object);
       this.settle();
-      value = this.#linker.makeInstance(ctor, prototype);
+      value = this.#linker.makeInstance(classes, prototype);
       if (!base) for (const key of Reflect.ownKeys(value)) Reflect.deleteProperty(value, key);
     } else if (base) {
       value = this.#makeBase(base);
