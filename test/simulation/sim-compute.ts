@@ -185,7 +185,7 @@ export class SimCompute implements ComputeBackend {
       );
     }
     for (let i = inputs.first; i < inputs.end; i++) {
-      const input = Buffer.from(inputs.entry(i).body).toString();
+      const [input] = Buffer.from(inputs.entry(i).body.subarray(0, 30)).toString().split("\0");
       if (input !== `input ${i}`) this.#watcher.problem(`task ${i} got "${input}"`);
     }
     const attempt: SimAttempt = {
