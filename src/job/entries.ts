@@ -169,7 +169,8 @@ export class Run implements RunHeader {
 
   #at(index: number): number {
     const i = index - this.first;
-    if (!(i >= 0 && i < this.count)) throw new RangeError(`task ${index} is not in the run ${this.first}–${this.end - 1}`);
+    if (!(i >= 0 && i < this.count))
+      throw new RangeError(`task ${index} is not in the run ${this.first}–${this.end - 1}`);
     return i;
   }
 

@@ -2,7 +2,7 @@ import { StoreError } from "../errors.ts";
 import type { ObjectStore } from "../storage/contract.ts";
 import { Run } from "./entries.ts";
 import type { FrameLocation } from "./journal.ts";
-import { claimName, driverLogName, journalPrefix, jobId } from "./keys.ts";
+import { claimName, driverLogName, jobId, journalPrefix } from "./keys.ts";
 import { readLog } from "./log-reader.ts";
 import {
   type CommitRecord,
@@ -58,7 +58,11 @@ export interface JournalState {
  * Reads a journal: the state of its jobs as its driver logs tell it.
  * @throws StoreError NOT_FOUND if there is no such journal
  */
-export async function readJournal(store: ObjectStore, id: string, listener?: RecordListener): Promise<JournalState> {
+export async function readJournal(
+  store: ObjectStore,
+  id: string,
+  listener?: RecordListener,
+): Promise<JournalState> {
   const prefix = journalPrefix(id);
   const names = new Set<string>();
   for await (const object of store.list(prefix)) names.add(object.key.slice(prefix.length));
@@ -138,7 +142,8 @@ export class JournalFolder {
         this.header = record.header;
         return;
       case "job":
-        if (!this.jobs.has(record.job.number)) this.jobs.set(record.job.number, this.#newJob(record.job, epoch));
+        if (!this.jobs.has(record.job.number))
+          this.jobs.set(record.job.number, this.#newJob(record.job, epoch));
         return;
       case "inputs": {
         const { jobNumber, first, count } = new Run(record.run);

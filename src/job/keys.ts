@@ -38,7 +38,8 @@ export interface JobRef {
 export const cancelKey = (ref: JobRef): string => `${cancelPrefix(ref.journalId)}${ref.number}`;
 export const cancelPrefix = (journalId: string): string => `${journalPrefix(journalId)}cancel-`;
 
-export const jobId = (ref: JobRef): string => (ref.number === 0 ? ref.journalId : `${ref.journalId}.${ref.number}`);
+export const jobId = (ref: JobRef): string =>
+  ref.number === 0 ? ref.journalId : `${ref.journalId}.${ref.number}`;
 
 export function parseJobId(id: string): JobRef | undefined {
   const match = /^([0-9a-z-]{6,64})(?:\.([0-9]{1,12}))?$/.exec(id);

@@ -1,6 +1,6 @@
+import { StoreError } from "../errors.ts";
 import type { ObjectStore } from "../storage/contract.ts";
 import { FRAME_HEADER_BYTES, type Frame, frameAt, scanFrames } from "./frames.ts";
-import { StoreError } from "../errors.ts";
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
@@ -57,7 +57,10 @@ export async function readFrame(
     throw new StoreError(
       "STORE_CORRUPT",
       `${key}: the record at byte ${offsetBytes} is damaged (${bytes.length} of ${lengthBytes} bytes, or a wrong checksum) in ${store.description}`,
-      { remedy: "Restore the object from a copy, or delete the job (kinglet clean <id>) and run it again.", details: { key } },
+      {
+        remedy: "Restore the object from a copy, or delete the job (kinglet clean <id>) and run it again.",
+        details: { key },
+      },
     );
   }
   return frame.payload;

@@ -20,20 +20,32 @@ export type NestedAnswer =
   | { readonly ok: false; readonly jobId: string; readonly failed: OutcomeRef }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly remedy?: string };
 
-export function encodeNestedCall(call: NestedCall, functionBytes: Uint8Array, inputs: Uint8Array): Uint8Array {
+export function encodeNestedCall(
+  call: NestedCall,
+  functionBytes: Uint8Array,
+  inputs: Uint8Array,
+): Uint8Array {
   const header = Buffer.from(JSON.stringify(call));
   const length = Buffer.allocUnsafe(4);
   length.writeUInt32LE(header.length);
   return Buffer.concat([length, header, functionBytes, inputs]);
 }
 
-export function decodeNestedCall(payload: Uint8Array): { call: NestedCall; fn: Uint8Array; inputs: Uint8Array } {
+export function decodeNestedCall(payload: Uint8Array): {
+  call: NestedCall;
+  fn: Uint8Array;
+  inputs: Uint8Array;
+} {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const end = 4 + bytes.readUInt32LE(0);
   const call = JSON.parse(bytes.toString("utf8", 4, end)) as NestedCall;
   // Copies: the payload may be a view on a buffer that is used again.
   const fn = Uint8Array.prototype.slice.call(bytes, end, end + call.functionBytes);
-  const inputs = Uint8Array.prototype.slice.call(bytes, end + call.functionBytes, end + call.functionBytes + call.inputBytes);
+  const inputs = Uint8Array.prototype.slice.call(
+    bytes,
+    end + call.functionBytes,
+    end + call.functionBytes + call.inputBytes,
+  );
   return { call, fn, inputs };
 }
 

@@ -4,9 +4,9 @@ import { type JobState, type JournalState, readJournal } from "../job/fold.ts";
 import { type JobRef, journalPrefix, parseJobId } from "../job/keys.ts";
 import type { DriverLease } from "../job/lease.ts";
 import { livingLeader, takeOver } from "../job/takeover.ts";
+import type { CallOptions } from "../options.ts";
 import { resumeParts } from "../scheduler/resume.ts";
 import { JobCore, type JobEnding } from "./job-handle.ts";
-import type { CallOptions } from "../options.ts";
 import type { LedJournal, Session } from "./session.ts";
 import { cancelled, endJob, jobSpec } from "./start.ts";
 
@@ -107,7 +107,8 @@ class Attachment {
 
   async #endingOf(job: JobState): Promise<JobEnding> {
     const { state, reason } = job.ended ?? { state: "done", reason: undefined };
-    if (state === "cancelled") return { status: "cancelled", error: cancelled(job.id, reason ?? "by its program") };
+    if (state === "cancelled")
+      return { status: "cancelled", error: cancelled(job.id, reason ?? "by its program") };
     if (job.meta.kind !== "mapSettled" && job.failedCount > 0) {
       const failedIndex = await this.#firstFailure(job);
       if (failedIndex !== undefined) return { status: "failed", failedIndex };
@@ -172,8 +173,7 @@ class Attachment {
   }
 }
 
-const isComplete = (job: JobState): boolean =>
-  job.total !== undefined && job.committedCount >= job.total;
+const isComplete = (job: JobState): boolean => job.total !== undefined && job.committedCount >= job.total;
 
 const jobNotFound = (id: string, where: string): KingletError =>
   new KingletError("JOB_NOT_FOUND", `there is no job ${id} in ${where}`, {
@@ -188,10 +188,14 @@ const ledHere = (id: string): KingletError =>
   });
 
 const ledByOther = (id: string, leader: DriverLease): KingletError =>
-  new KingletError("JOB_LED_ELSEWHERE", `job ${id} can't be cancelled from here: process ${leader.pid} leads it`, {
-    remedy: `Cancel it with: kinglet cancel ${id}`,
-    details: { jobId: id },
-  });
+  new KingletError(
+    "JOB_LED_ELSEWHERE",
+    `job ${id} can't be cancelled from here: process ${leader.pid} leads it`,
+    {
+      remedy: `Cancel it with: kinglet cancel ${id}`,
+      details: { jobId: id },
+    },
+  );
 
 const endedBadly = (id: string, reason: string | undefined): KingletError =>
   new KingletError("LOST", `job ${id} ended without all of its outcomes${reason ? `: ${reason}` : ""}`, {
@@ -204,7 +208,8 @@ const inputIncomplete = (job: JobState): KingletError =>
     "INPUT_INCOMPLETE",
     `job ${job.id}: all ${job.drawn.toLocaleString("en")} recorded items are done, but its program died before it had drawn all of its items`,
     {
-      remedy: "Run the script again with option name to go on from here; or read these results by iterating the job.",
+      remedy:
+        "Run the script again with option name to go on from here; or read these results by iterating the job.",
       details: { jobId: job.id, drawn: job.drawn },
     },
   );

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Entry, ENTRY_OBJECT, entryIsOk, Run, RunBuilder } from "../job/entries.ts";
+import { ENTRY_OBJECT, type Entry, entryIsOk, Run, RunBuilder } from "../job/entries.ts";
 import { type CommittedRange, type JobState, readJournal } from "../job/fold.ts";
 import { journalPrefix, NAMES } from "../job/keys.ts";
 import { readFrame } from "../job/log-reader.ts";
@@ -28,7 +28,10 @@ export interface StoredOutcome {
 const nameKey = (call: Call): string => {
   const name = call.options.name!;
   const digest = createHash("sha256").update(name).digest("hex").slice(0, 12);
-  const slug = name.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 40);
+  const slug = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, 40);
   return `${NAMES}${slug}-${digest}/${call.captured.hash.slice(0, 16)}/`;
 };
 

@@ -44,9 +44,16 @@ function onSignal(signal: NodeJS.Signals): void {
   });
 }
 
-function resumeLine(job: { id: string; done: number; total: number | undefined; inputComplete: boolean }): string {
+function resumeLine(job: {
+  id: string;
+  done: number;
+  total: number | undefined;
+  inputComplete: boolean;
+}): string {
   const of = job.total === undefined ? "" : ` of ${job.total.toLocaleString("en")}`;
-  const rest = job.inputComplete ? "" : "\n  Its items weren't all drawn yet: only those that were can be resumed.";
+  const rest = job.inputComplete
+    ? ""
+    : "\n  Its items weren't all drawn yet: only those that were can be resumed.";
   return (
     `Interrupted: job ${job.id} has ${job.done.toLocaleString("en")}${of} tasks done, and they are kept.\n` +
     `  Go on with it: kinglet resume ${job.id}${rest}`

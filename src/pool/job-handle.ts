@@ -1,13 +1,13 @@
 import { KingletError, TaskError } from "../errors.ts";
 import { FUTURE, type Future, JOB } from "../future.ts";
-import type { Job, JobProgress, JobStatus } from "../job.ts";
 import type { Run } from "../job/entries.ts";
 import type { CommittedRange } from "../job/fold.ts";
 import type { FrameLocation } from "../job/journal.ts";
 import type { JobKind } from "../job/records.ts";
+import type { Job, JobProgress, JobStatus } from "../job.ts";
+import { LazyPromise } from "../lazy-promise.ts";
 import type { RunningJob } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
-import { LazyPromise } from "../lazy-promise.ts";
 import { type Outcome, type OutcomeReader, OutcomeTable, readOutcome, type Segment } from "./outcomes.ts";
 
 /** Tasks that may be ahead of a slow consumer before no more items are drawn. */
@@ -348,7 +348,8 @@ export class FutureHandle<R> extends LazyPromise<R> implements Future<R> {
     const { core } = this;
     core.want("all");
     return new Promise<R>((resolve, reject) => {
-      const settle = (outcome: Outcome<unknown>) => (outcome.ok ? resolve(outcome.value as R) : reject(outcome.error));
+      const settle = (outcome: Outcome<unknown>) =>
+        outcome.ok ? resolve(outcome.value as R) : reject(outcome.error);
       const stop = core.listen((segment) => {
         try {
           if (segment.run) {

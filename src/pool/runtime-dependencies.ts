@@ -13,18 +13,26 @@ export function checkRuntimeDependencies(options: CallOptions, where: string): v
   const require = createRequire(path.join(process.cwd(), "package.json"));
   for (const name of options.packages ?? []) {
     if (!resolves(require, name)) {
-      throw new UsageError("BAD_OPTION", `${where}: option packages names ${JSON.stringify(name)}, which isn't installed`, {
-        remedy: `Install it: npm install ${name}`,
-        details: { option: "packages" },
-      });
+      throw new UsageError(
+        "BAD_OPTION",
+        `${where}: option packages names ${JSON.stringify(name)}, which isn't installed`,
+        {
+          remedy: `Install it: npm install ${name}`,
+          details: { option: "packages" },
+        },
+      );
     }
   }
   for (const file of options.files ?? []) {
     if (!existsSync(file)) {
-      throw new UsageError("BAD_OPTION", `${where}: option files names ${JSON.stringify(file)}, which isn't there`, {
-        remedy: `Paths are relative to the current folder, ${process.cwd()}.`,
-        details: { option: "files" },
-      });
+      throw new UsageError(
+        "BAD_OPTION",
+        `${where}: option files names ${JSON.stringify(file)}, which isn't there`,
+        {
+          remedy: `Paths are relative to the current folder, ${process.cwd()}.`,
+          details: { option: "files" },
+        },
+      );
     }
   }
 }

@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { driverGraphLane } from "../capture/index.ts";
 import type { CapturedFunction } from "../capture/contract.ts";
+import { driverGraphLane } from "../capture/index.ts";
 import { type Clock, type Random, systemClock } from "../clock.ts";
 import { createCodec } from "../codec/codec.ts";
 import type { Codec } from "../codec/contract.ts";
 import type { ComputeBackend } from "../compute/contract.ts";
+import { KingletError } from "../errors.ts";
 import { createJournal, type Journal } from "../job/journal.ts";
-import { chain } from "../maybe.ts";
+import type { JobRef } from "../job/keys.ts";
 import { driverKey, functionKey } from "../job/keys.ts";
 import { LEASE_RENEW_MS, newLease, writeLease } from "../job/lease.ts";
 import type { JournalHeader } from "../job/records.ts";
-import { KingletError } from "../errors.ts";
-import type { JobRef } from "../job/keys.ts";
+import { chain } from "../maybe.ts";
 import type { NestedRequest, Scheduler } from "../scheduler/contract.ts";
 import { createScheduler } from "../scheduler/driver.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
@@ -125,7 +125,13 @@ export class Session {
   }
 
   inputContext(core: JobCore, ref: JobRef): InputContext {
-    return { codec: this.codec, store: this.store, journalPrefix: core.journalPrefix, jobNumber: ref.number, core };
+    return {
+      codec: this.codec,
+      store: this.store,
+      journalPrefix: core.journalPrefix,
+      jobNumber: ref.number,
+      core,
+    };
   }
 
   /** What must be in the store before a job may start: the lease, and values that it may refer to. */
