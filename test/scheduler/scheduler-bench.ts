@@ -61,7 +61,7 @@ export interface TestJobOptions extends Partial<Omit<JobSpec, "input">> {
 /** A scheduler with simulated workers in virtual time, for one test. */
 export class SchedulerBench {
   readonly world = new World();
-  readonly process = new SimProcess(this.world, "driver");
+  readonly process: SimProcess;
   readonly store: ObjectStore;
   readonly compute: SimCompute;
   readonly scheduler: Scheduler;
@@ -84,8 +84,10 @@ export class SchedulerBench {
       readonly faults?: Partial<ComputeFaults>;
       readonly policy?: Partial<Policy>;
       readonly store?: ObjectStore;
+      readonly name?: string;
     } = {},
   ) {
+    this.process = new SimProcess(this.world, options.name ?? "driver");
     this.store = options.store ?? openMemoryStore();
     const dice = new Dice(seededRandom(1));
     this.compute = new SimCompute({
@@ -145,7 +147,7 @@ export class SchedulerBench {
     };
     job.running = this.scheduler.submit({
       ref: { journalId: "journal", number },
-      journal: await this.journal(),
+      journal: spec.journal ?? (await this.journal()),
       functionKey: "functions/f",
       options: {},
       stopOnFailure: false,
