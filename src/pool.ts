@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import path from "node:path";
+import { REDUCE } from "./codec/graph/registry.ts";
 import { createLocalBackend } from "./compute/local/backend.ts";
 import { resolvePoolOptions } from "./config.ts";
 import type { Future } from "./future.ts";
@@ -9,9 +10,9 @@ import { type CallOptions, checkCallOptions, checkPoolOptions, type PoolOptions 
 import { attachJob } from "./pool/attach.ts";
 import { watchCancelRequests } from "./pool/cancel-requests.ts";
 import { continueNamed, registerName } from "./pool/continue.ts";
-import { inputFrom, SingleInput } from "./pool/inputs.ts";
+import { inputFrom, singleInput } from "./pool/inputs.ts";
 import { watchInterrupts } from "./pool/interrupts.ts";
-import { FutureHandle, JobHandle } from "./pool/job-handle.ts";
+import { FutureHandle, JobHandle, refuseCapture } from "./pool/job-handle.ts";
 import { answerNested, MAX_DEPTH } from "./pool/nested.ts";
 import { checkRuntimeDependencies } from "./pool/runtime-dependencies.ts";
 import { newId, Session } from "./pool/session.ts";
@@ -128,7 +129,9 @@ function openSession(options: PoolOptions): Session {
   const location = { kind: "disk", root, durability } as const;
   const slots = options.concurrency ?? availableParallelism();
   // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
-  const compute = createLocalBackend({ store: location, slots: slots * (MAX_DEPTH + 1) });
+  // A worker with a memory limit is another process: the pool's own limit is only known with its calls.
+  const warm = options.memoryMb === undefined;
+  const compute = createLocalBackend({ store: location, slots: slots * (MAX_DEPTH + 1), warm });
   const session = new Session({
     store,
     location,
@@ -144,16 +147,21 @@ function openSession(options: PoolOptions): Session {
 }
 
 class PoolView implements Pool {
+  /** A captured pool would be another one in each worker: refused, with what to use instead. */
+  readonly [REDUCE] = refuseCapture(
+    "a pool",
+    "Inside a task, use the pool of its context: (item, ctx) => ctx.pool.map(…).",
+  );
   readonly #session: Session;
   readonly #defaults: PoolOptions;
   /** Options of calls that are given none. */
   readonly #callDefaults: CallOptions;
   readonly store: NamedStore;
 
-  constructor(session: Session, defaults: PoolOptions) {
+  constructor(session: Session, defaults: PoolOptions, callDefaults = withoutWorkers(defaults)) {
     this.#session = session;
     this.#defaults = defaults;
-    this.#callDefaults = callConcurrency(defaults, undefined);
+    this.#callDefaults = callDefaults;
     this.store = new NamedStore(session.location, session.store);
   }
 
@@ -180,14 +188,17 @@ class PoolView implements Pool {
       session,
       call,
       (job, ref) => inputFrom(items, session.inputContext(job, ref), named),
-      () => {
-        const journalId = newId(session.clock.nowMs());
-        const open = () => session.openJournal(journalId);
-        const journal = () => (named ? registerName(session, call, journalId).then(open) : open());
-        return { ref: { journalId, number: 0 }, journal };
-      },
+      () => this.#ownJournal(call, named !== undefined),
     );
     return new JobHandle(core);
+  }
+
+  #ownJournal(call: Call, named: boolean) {
+    const session = this.#session;
+    const journalId = newId(session.clock.nowMs());
+    const open = () => session.openJournal(journalId);
+    const journal = () => (named ? registerName(session, call, journalId).then(open) : open());
+    return { ref: { journalId, number: 0 }, journal };
   }
 
   run(fn: unknown, input?: unknown, given?: CallOptions): Future<never> {
@@ -195,11 +206,12 @@ class PoolView implements Pool {
     if (elsewhere) return elsewhere.run(fn as never, input as never, withoutOn(given)) as Future<never>;
     const session = this.#session;
     const call = this.#call("run", fn, given);
+    const named = call.options.name ? continueNamed(session, call) : undefined;
     const core = startJob(
       session,
       call,
-      (job, ref) => new SingleInput(input, session.inputContext(job, ref)),
-      () => session.nextRun(),
+      (job, ref) => singleInput(input, session.inputContext(job, ref), named),
+      () => (named ? this.#ownJournal(call, true) : session.nextRun()),
     );
     return new FutureHandle<never>(core);
   }
@@ -216,9 +228,7 @@ class PoolView implements Pool {
   #call(kind: JobKind, fn: unknown, given: CallOptions | undefined): Call {
     this.#session.refuseIfClosed(kind);
     const options =
-      given === undefined
-        ? this.#callDefaults
-        : callConcurrency({ ...this.#defaults, ...checkCallOptions(given, kind) }, given);
+      given === undefined ? this.#callDefaults : { ...this.#callDefaults, ...checkCallOptions(given, kind) };
     const captured = captureCallable(fn, kind);
     if (options.packages || options.files) checkRuntimeDependencies(options, kind);
     return { kind, captured, options, depth: 0 };
@@ -232,7 +242,8 @@ class PoolView implements Pool {
       session.dependents.push(other);
       return new PoolView(other, { ...this.#defaults, ...checked });
     }
-    return new PoolView(session, { ...this.#defaults, ...checked });
+    const callDefaults = { ...this.#callDefaults, ...checked };
+    return new PoolView(session, { ...this.#defaults, ...checked }, callDefaults);
   }
 
   attach<R>(id: string): Job<R> {
@@ -260,9 +271,5 @@ class PoolView implements Pool {
 
 const withoutOn = ({ on: _on, ...rest }: CallOptions = {}): CallOptions => rest;
 
-/** A pool's own `concurrency` is its number of workers, no limit of each call. */
-function callConcurrency(options: CallOptions, given: CallOptions | undefined): CallOptions {
-  if (options.concurrency === undefined || given?.concurrency !== undefined) return options;
-  const { concurrency: _pool, ...rest } = options;
-  return rest;
-}
+/** The `concurrency` of `openPool` is its number of workers; that of a view or a call limits each call. */
+const withoutWorkers = ({ concurrency: _workers, ...rest }: PoolOptions): CallOptions => rest;

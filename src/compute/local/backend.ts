@@ -16,6 +16,8 @@ export interface LocalBackendOptions {
   readonly execPath?: string;
   /** Its options, default this process's own less those for debugging, tests and `--eval`. */
   readonly execArgv?: readonly string[];
+  /** Starts one worker process with `open`, so that it boots while the first job is being prepared. Default false. */
+  readonly warm?: boolean;
 }
 
 /** Attempts that a slot takes beside the one that runs. */
@@ -41,6 +43,8 @@ class LocalBackend implements ComputeBackend {
   readonly #guard = new Guard();
   readonly #memoryWatch = new MemoryWatch();
   readonly #slots = new Map<string, Slot>();
+  /** Has a worker already, but wasn't asked for yet. */
+  #warmSlot: Slot | undefined;
   /** Processes that have not ended yet, also replaced ones. */
   readonly #exits = new Set<Promise<void>>();
   readonly #host: SlotHost;
@@ -73,6 +77,9 @@ class LocalBackend implements ComputeBackend {
 
   open(events: ComputeEvents): void {
     this.#events = events;
+    if (!this.#options.warm) return;
+    this.#warmSlot = new Slot("local-0", this.#host);
+    this.#warmSlot.warmUp();
   }
 
   scale(slots: number): void {
@@ -118,6 +125,7 @@ class LocalBackend implements ComputeBackend {
   async #close(): Promise<void> {
     this.#keepAlive.ref();
     this.#memoryWatch.close();
+    this.#warmSlot?.close("the pool was closed");
     for (const slot of this.#slots.values()) slot.close("the pool was closed");
     this.#slots.clear();
     await Promise.all(this.#exits);
@@ -129,13 +137,20 @@ class LocalBackend implements ComputeBackend {
   #offer(id: string): void {
     const known = this.#slots.get(id);
     if (known && !known.retiring) return;
-    const slot = known ?? new Slot(id, this.#host);
+    const slot = known ?? this.#takeWarm(id) ?? new Slot(id, this.#host);
     slot.retiring = false;
     slot.warmUp();
     this.#slots.set(id, slot);
     queueMicrotask(() => {
       if (this.#slots.get(id) === slot && !slot.retiring) this.#host.events.offer(id, QUEUE);
     });
+  }
+
+  #takeWarm(id: string): Slot | undefined {
+    const slot = this.#warmSlot;
+    if (slot?.id !== id) return undefined;
+    this.#warmSlot = undefined;
+    return slot;
   }
 
   #spawn(memoryMb: number | undefined, events: WorkerEvents): WorkerProcess {
