@@ -76,7 +76,11 @@ function readConfigFile(from: string): PoolOptions {
       details: { path: file },
     });
   }
-  const options = checkPoolOptions({ ...module.default }, file);
+  const given = checkPoolOptions({ ...module.default }, file);
+  // A relative folder means the same store from wherever below the script is started.
+  const { storage } = given;
+  const options =
+    storage === undefined ? given : { ...given, storage: path.resolve(path.dirname(file), storage) };
   loaded.set(file, options);
   return options;
 }

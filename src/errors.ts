@@ -3,7 +3,7 @@
  * do about it; each carries a stable `code`, which programs may test (messages may be reworded).
  */
 
-/** Stable names of what can go wrong. Add here, and to the table in docs/guide/errors.md. */
+/** Stable names of what can go wrong. Add here, and to the table in docs/operations.md. */
 export type ErrorCode =
   // the call
   | "BAD_ARGUMENT"

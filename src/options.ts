@@ -14,14 +14,14 @@ export interface CallOptions {
   retries?: number;
   /**
    * How often a task that *threw* is tried again: a number 0…1000 (default 0), or a predicate
-   * `(error, attempt) => boolean` with `attempt` counting from 1.
+   * `(error, attempt) => boolean` (or a promise of it) with `attempt` counting from 1.
    */
-  retryErrors?: number | ((error: unknown, attempt: number) => boolean);
+  retryErrors?: number | ((error: unknown, attempt: number) => boolean | Promise<boolean>);
   /** `false`: a task that has started is never started again: no backups, no retry after a crash. Default true. */
   idempotent?: boolean;
   /** A new process for each task. Default false. */
   isolate?: boolean;
-  /** Memory limit of a worker in MiB, heap and buffers together: 16…1,048,576; none by default. */
+  /** Memory limit of a worker in MiB, heap and buffers together: 64…1,048,576 (an empty worker takes some 50); none by default. */
   memoryMb?: number;
   /** Slots that each task takes, 1…1024, default 1: 2 leaves half of the workers idle for a task with threads. */
   cpus?: number;
@@ -50,7 +50,7 @@ export interface CallOptions {
 export interface PoolOptions extends CallOptions {
   /** Where tasks run: `local` (default). Environment: KINGLET_COMPUTE. */
   compute?: "local";
-  /** Where objects live: a folder (default `.kinglet`), or `memory:`. Environment: KINGLET_STORAGE. */
+  /** Where objects live: a folder, by default `.kinglet`. Environment: KINGLET_STORAGE. */
   storage?: string;
   /** `process` (default): survives any process's crash. `fsync`: power loss too. */
   durability?: "process" | "fsync";
@@ -92,7 +92,7 @@ const CALL_RULES: Record<keyof CallOptions, Rule> = {
   },
   idempotent: boolean,
   isolate: boolean,
-  memoryMb: integer(16, 1_048_576),
+  memoryMb: integer(64, 1_048_576),
   cpus: integer(1, 1024),
   concurrency: integer(1, 100_000),
   batch: integer(1, 100_000),
@@ -119,7 +119,7 @@ const CALL_RULES: Record<keyof CallOptions, Rule> = {
 const POOL_RULES: Record<keyof PoolOptions, Rule> = {
   ...CALL_RULES,
   compute: oneOf("local"),
-  storage: { check: (v) => typeof v === "string" && v.length > 0, expected: 'a folder, or "memory:"' },
+  storage: { check: (v) => typeof v === "string" && v.length > 0, expected: "the path of a folder" },
   durability: oneOf("process", "fsync"),
   logs: boolean,
 };

@@ -47,6 +47,12 @@ export function inputFrom(items: unknown, context: InputContext, named?: Promise
   return new ContinuedInput(itemsInput(items, { ...context, byContent: true }), context.store, named);
 }
 
+/** As inputFrom, for the one input of `run`. */
+export function singleInput(input: unknown, context: InputContext, named?: Promise<NamedOutcomes>): JobInput {
+  if (!named) return new SingleInput(input, context);
+  return new ContinuedInput(new SingleInput(input, { ...context, byContent: true }), context.store, named);
+}
+
 function itemsInput(items: unknown, context: InputContext): JobInput {
   if (isJob(items)) return new JobItemsInput((items as JobHandle<unknown>).core, context);
   if (typeof items === "object" && items !== null) {

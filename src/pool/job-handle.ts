@@ -1,4 +1,5 @@
-import { KingletError, TaskError } from "../errors.ts";
+import { REDUCE } from "../codec/graph/registry.ts";
+import { CaptureError, KingletError, TaskError } from "../errors.ts";
 import { FUTURE, type Future, JOB } from "../future.ts";
 import type { Run } from "../job/entries.ts";
 import type { CommittedRange } from "../job/fold.ts";
@@ -297,7 +298,17 @@ async function valueFor(core: JobCore, run: Run, index: number): Promise<unknown
   return outcome.value;
 }
 
+/** Captured, a job or future would be made again in the worker, at best: refused, with what to do instead. */
+export function refuseCapture(what: string, remedy: string): () => never {
+  return () => {
+    throw new CaptureError(`${what} can't be captured by a function: it belongs to this process`, { remedy });
+  };
+}
+
+const PASS_IT = "Pass it as the input, or among the items: the function gets its value.";
+
 export class JobHandle<R> extends LazyPromise<R[]> implements Job<R> {
+  readonly [REDUCE] = refuseCapture("a job", PASS_IT);
   readonly [JOB] = true as const;
   readonly core: JobCore;
 
@@ -336,6 +347,7 @@ export class JobHandle<R> extends LazyPromise<R[]> implements Job<R> {
 }
 
 export class FutureHandle<R> extends LazyPromise<R> implements Future<R> {
+  readonly [REDUCE] = refuseCapture("a future", PASS_IT);
   readonly [FUTURE] = true as const;
   readonly core: JobCore;
 

@@ -8,7 +8,7 @@ import { functionKey, type JobRef, jobId, journalPrefix } from "../job/keys.ts";
 import type { JobKind, JobMeta, JournalRecord } from "../job/records.ts";
 import { chain } from "../maybe.ts";
 import { emit, observed } from "../observers.ts";
-import { type CallOptions, show } from "../options.ts";
+import { type CallOptions, type PoolOptions, show } from "../options.ts";
 import type { JobEnd, JobInput, JobSpec, NestedRequest, TaskOptions } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
 import { moduleTaskOf, moduleUrl } from "../values/task-module.ts";
@@ -20,7 +20,7 @@ import type { Session } from "./session.ts";
 export interface Call {
   readonly kind: JobKind;
   readonly captured: CapturedFunction;
-  readonly options: CallOptions;
+  readonly options: PoolOptions;
   /** How many maps it is nested in. */
   readonly depth: number;
   readonly parent?: string;
@@ -212,7 +212,7 @@ export function jobSpec(parts: SpecParts, opening: readonly JournalRecord[] = NO
     onEvent: (event) => {
       if (observed()) emit({ kind: "job", jobId: core.id, event });
       // A display that shares the terminal sees to it that lines stand above it.
-      if (session.logs && event.kind === "console") printLine(core, event);
+      if (event.kind === "console" && (options.logs ?? session.logs)) printLine(core, event);
       if (event.kind === "attempt-ended") {
         for (const nested of session.nested.get(event.attempt) ?? [])
           void nested.cancel("the task that asked for it ended");
@@ -264,7 +264,7 @@ function retryRule(
   return (entry: Entry, index: number, attempt: number): MaybePromise<boolean> => {
     if (typeof rule === "number") return attempt <= rule;
     return chain(readOutcome(core.reader, entry, index), (outcome) =>
-      outcome.ok ? false : Boolean(rule(outcome.error, attempt)),
+      outcome.ok ? false : chain(rule(outcome.error, attempt) as MaybePromise<boolean>, Boolean),
     );
   };
 }

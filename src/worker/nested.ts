@@ -37,6 +37,7 @@ export class TaskPool {
   }
 
   run(fn: unknown, input: unknown, options?: CallOptions): Promise<unknown> {
+    if (isThenable(input)) return Promise.resolve(input).then((value) => this.run(fn, value, options));
     const packed = new RunBuilder({ jobNumber: 0, attempt: 0, first: 0 });
     packed.add(ENTRY_VALUE, this.#parts.codec.encode(input, "input"));
     const job = this.#start("run", fn, packed, options);
@@ -118,12 +119,15 @@ function packItems(items: unknown, codec: Codec): RunBuilder | Promise<RunBuilde
   if (items instanceof NestedJob) return items.then((values) => packItems(values, codec));
   if (typeof items === "object" && items !== null && Symbol.asyncIterator in items) {
     return (async () => {
-      for await (const item of items as AsyncIterable<unknown>) add(item);
+      for await (const item of items as AsyncIterable<unknown>) add(await item);
       return run;
     })();
   }
   if (typeof items === "object" && items !== null && Symbol.iterator in items) {
-    for (const item of items as Iterable<unknown>) add(item);
+    const all = [...(items as Iterable<unknown>)];
+    // Futures of this task's own nested calls: their values are the items.
+    if (all.some(isThenable)) return Promise.all(all).then((values) => packItems(values, codec));
+    for (const item of all) add(item);
     return run;
   }
   throw new UsageError(
@@ -210,3 +214,6 @@ export class NestedJob extends LazyPromise<unknown[]> implements Job<unknown> {
 }
 
 const asSettled = (ref: OutcomeRef): OutcomeRef => ({ ...ref, settled: true });
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";

@@ -113,6 +113,23 @@ const CALLS: BadCall[] = [
     names: /eval/,
     remedy: /pass the values/i,
   },
+  {
+    what: "a captured pool",
+    call: (p) => p.map((n) => p.map((m) => m + n, one), one),
+    code: "CAPTURE",
+    names: /a pool can't be captured/,
+    remedy: /ctx\.pool\.map/,
+  },
+  {
+    what: "a captured future",
+    call: (p) => {
+      const base = p.run(() => 1);
+      return p.map(async (n) => n + (await base), one);
+    },
+    code: "CAPTURE",
+    names: /a future can't be captured/,
+    remedy: /among the items/,
+  },
   // items
   {
     what: "no items",
@@ -239,7 +256,7 @@ const CALLS: BadCall[] = [
     call: (p) => p.map(same, one, { memoryMb: 1 }),
     code: "BAD_OPTION",
     names: /memoryMb is 1/,
-    remedy: /from 16 to/,
+    remedy: /from 64 to/,
   },
   {
     what: "0 cpus",

@@ -113,6 +113,16 @@ describe("maps inside maps", () => {
     expect(totals).toEqual([10, 20, 30, 40, 50, 60].map((n) => 2 * n + 3 + 2 * (n + 1) + 3));
   });
 
+  it("take futures and jobs of the same task", async () => {
+    const pool = testPool();
+    const seen = await pool.run(async (_input: undefined, ctx) => {
+      const five = ctx.pool.run(() => 5, undefined);
+      const doubled = ctx.pool.map((n) => n * 2, [1, 2]);
+      return [await ctx.pool.run((n) => n + 1, five), await ctx.pool.map((n) => n + 1, doubled)];
+    }, undefined);
+    expect(seen).toEqual([6, [3, 5]]);
+  });
+
   it("an error of the inner job reaches the task as its own class", async () => {
     const pool = testPool();
     const caught = await pool.run(async (_input: undefined, ctx) => {

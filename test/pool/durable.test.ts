@@ -138,6 +138,23 @@ describe("name: run the script again and it goes on", () => {
     expect(linesOf(runs)).toHaveLength(4);
   });
 
+  it("a run with a name isn't run again either", async () => {
+    const folder = temporaryFolder();
+    const storage = path.join(folder, "store");
+    const runs = path.join(folder, "runs");
+    for (let i = 0; i < 2; i++) {
+      const pool = testPool({ storage });
+      const train = async (seed: number) => {
+        const { appendFileSync } = await import("node:fs");
+        appendFileSync(runs, "ran\n");
+        return { weights: [seed, seed * 2] };
+      };
+      expect(await pool.run(train, 7, { name: "model" })).toEqual({ weights: [7, 14] });
+      await pool.close();
+    }
+    expect(linesOf(runs)).toEqual(["ran"]);
+  });
+
   it("another function, or another value captured, runs anew", async () => {
     const storage = path.join(temporaryFolder(), "store");
     const results: number[][] = [];

@@ -138,6 +138,15 @@ describe("pool.map", () => {
     expect(doubled![99_999]).toBe(199_998);
   });
 
+  it("sends captured data as it is at the time of the call, also when there is much of it", async () => {
+    const pool = testPool();
+    const rows = Array.from({ length: 3000 }, (_, id) => ({ id }));
+    const first = (_n: number) => rows[0]!.id;
+    expect(await pool.map(first, [0])).toEqual([0]);
+    rows[0]!.id = 7;
+    expect(await pool.map(first, [0])).toEqual([7]);
+  });
+
   it("what a task assigns in captured state is not seen by the next", async () => {
     const pool = testPool({ concurrency: 1 });
     let counter = 0;

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { StoredObject, secret, task } from "../../src/index.ts";
+import { type CallOptions, type Pool, StoredObject, secret, task } from "../../src/index.ts";
 import { rejection, temporaryFolder, testPool } from "../support/pools.ts";
 
 describe("pool.files", () => {
@@ -171,6 +171,46 @@ describe("options", () => {
     const job = here.map((n) => n + 1, [1], { on: there });
     expect(await job).toEqual([2]);
     expect(await there.attach(job.id)).toEqual([2]);
+  });
+
+  it("retryErrors: an async predicate is waited for", async () => {
+    const pool = testPool();
+    let asked = 0;
+    const never = async () => {
+      asked += 1;
+      return false;
+    };
+    const fail = () => {
+      throw new Error("no");
+    };
+    expect(await rejection(pool.run(fail, undefined, { retryErrors: never }))).toMatchObject({
+      message: "no",
+    });
+    expect(asked).toBe(1);
+  });
+
+  it("concurrency of a call, or of a view, limits its tasks at a time", async () => {
+    const folder = temporaryFolder();
+    const most = async (pool: Pool, options: CallOptions) => {
+      const seen = await pool.map(
+        async (n) => {
+          const { readdirSync, rmSync, writeFileSync } = await import("node:fs");
+          writeFileSync(`${folder}/${n}`, "");
+          await new Promise((resolve) => setTimeout(resolve, 30));
+          const running = readdirSync(folder).length;
+          rmSync(`${folder}/${n}`);
+          return running;
+        },
+        [1, 2, 3, 4, 5, 6],
+        { batch: 1, ...options },
+      );
+      return Math.max(...seen);
+    };
+    const pool = testPool({ concurrency: 3 });
+    expect(await most(pool, { concurrency: 1 })).toBe(1);
+    expect(await most(pool.with({ concurrency: 1 }), {})).toBe(1);
+    expect(await most(pool, { cpus: 3 })).toBe(1);
+    expect(await most(pool, {})).toBeGreaterThan(1);
   });
 
   it("with: a view with other defaults", async () => {

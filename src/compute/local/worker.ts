@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { setImmediate } from "node:timers"; // not the global, which a task may replace
 import { inspect } from "node:util";
 import { restoreFunction, workerGraphLane } from "../../capture/restore.ts";
+import { mapStack } from "../../capture/stack.ts";
 import { createCodec } from "../../codec/codec.ts";
 import type { Codec, GraphLane } from "../../codec/contract.ts";
 import { jobId } from "../../job/keys.ts";
@@ -283,7 +284,7 @@ class LocalWorker {
 
 function errorText(error: unknown): string {
   try {
-    return inspect(error);
+    return mapStack(inspect(error));
   } catch {
     return "an error that can't be printed";
   }
