@@ -73,7 +73,10 @@ export interface InvocationOptions {
 }
 
 export interface ComputeEvents {
-  /** A slot is there, or has changed: it runs one attempt at a time and holds `queue` more behind it. */
+  /**
+   * A slot is there, or has changed: it runs one attempt at a time and holds `queue` more behind it. Below 0: it takes
+   * nothing more, and is withdrawn once its attempts have ended.
+   */
   offer(slot: string, queue: number): void;
   /** A slot is gone; all its attempts have ended before. */
   withdrawn(slot: string): void;

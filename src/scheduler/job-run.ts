@@ -230,6 +230,13 @@ export class JobRun implements RunningJob {
     this.#host.send({ type: why, job: this.id });
   }
 
+  /** The tasks have their outcome, recorded. */
+  settle(first: number, count: number): void {
+    this.inputs.settle(first, count);
+    if (this.thrown.size === 0) return;
+    for (let index = first; index < first + count; index++) this.thrown.delete(index);
+  }
+
   /** The last that is heard of the job. */
   finish(kind: JobEndKind, failedIndex: number | undefined): void {
     if (this.finished) return;

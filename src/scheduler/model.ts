@@ -2,7 +2,7 @@ import type { JobPlan } from "./commands.ts";
 import type { Durations } from "./durations.ts";
 import type { RangeSet } from "./range-set.ts";
 
-/** A place that runs one attempt at a time and holds `queue` more behind it. */
+/** A place that runs one attempt at a time and holds `queue` more behind it; below 0 it takes nothing more. */
 export interface SlotState {
   readonly name: string;
   queue: number;

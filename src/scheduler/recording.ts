@@ -128,7 +128,7 @@ export class Recording {
     const { run, first, count, failed, location, recordAt } = shown;
     job.counts.committed += count;
     job.counts.failed += failed;
-    job.inputs.settle(first, count);
+    job.settle(first, count);
     job.spec.onOutcomes(run, first, count, location ?? locations[recordAt]!, location ? 0 : 1);
     if (job.spec.onEvent) job.emit({ kind: "committed", atMs: this.#nowMs(), first, count, failed });
     if (!this.#end) this.#send({ type: "committed", job: job.id, count });

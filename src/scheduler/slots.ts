@@ -19,13 +19,13 @@ export class Slots {
 
   offer(name: string, queue: number): SlotState {
     let slot = this.#byName.get(name);
-    if (slot) {
-      slot.queue = queue;
-    } else {
+    if (!slot) {
       slot = { name, queue, attempts: [], idleAt: -1 };
       this.#byName.set(name, slot);
-      this.setIdle(slot);
     }
+    slot.queue = queue;
+    if (queue < 0) this.setBusy(slot);
+    else if (slot.attempts.length === 0) this.setIdle(slot);
     return slot;
   }
 
@@ -43,8 +43,9 @@ export class Slots {
     return this.#idle[this.#idle.length - 1];
   }
 
+  /** A slot that takes nothing more (`queue` below 0) is never idle. */
   setIdle(slot: SlotState): void {
-    if (slot.idleAt >= 0) return;
+    if (slot.idleAt >= 0 || slot.queue < 0) return;
     slot.idleAt = this.#idle.length;
     this.#idle.push(slot);
   }

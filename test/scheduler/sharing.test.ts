@@ -155,6 +155,27 @@ describe("several jobs", () => {
   });
 });
 
+describe("a slot", () => {
+  it("that takes nothing more gets nothing more", async () => {
+    const bench = new SchedulerBench({ slots: 1, faults: { queue: 1 } });
+    const job = await bench.submit({
+      tasks: 12,
+      taskMs: 10,
+      options: { batch: 1 },
+      fates: { 4: [{ kind: "nested", ms: 1, next: "goes on" }] },
+      // While it waits there is a second slot; afterwards one of the two retires.
+      onRequest: (request) => {
+        request.waiting();
+        bench.process.after(25, () => request.resumed());
+      },
+    });
+    await bench.run(job);
+    await bench.pass(100);
+    expect(bench.scheduler.stats.slots).toBe(1);
+    expect(job.outcomes).toEqual(Array(12).fill("value"));
+  });
+});
+
 describe("a task that waits for a nested job", () => {
   it("lends its slot: no deadlock on a single one, three levels deep", async () => {
     const bench = new SchedulerBench({ slots: 1 });

@@ -55,6 +55,7 @@ interface SimSlot {
   /** Workers that the slot had; each writes a log of its own. */
   worker: number;
   logs: Map<string, LogWriter>;
+  retiring: boolean;
   gone: boolean;
   lastToDriverMs: number;
   lastToWorkerMs: number;
@@ -108,10 +109,13 @@ export class SimCompute implements ComputeBackend {
   }
 
   #adjust(): void {
-    for (let missing = this.#wanted - this.#slots.size; missing > 0; missing--) this.#addSlot();
-    for (const slot of this.#slots.values()) {
-      if (this.#slots.size <= this.#wanted) break;
-      if (!slot.current && slot.queue.length === 0) this.#withdraw(slot);
+    const active = [...this.#slots.values()].filter((slot) => !slot.retiring);
+    for (let missing = this.#wanted - active.length; missing > 0; missing--) this.#addSlot();
+    const idle = (slot: SimSlot) => !slot.current && slot.queue.length === 0;
+    active.sort((a, b) => Number(idle(b)) - Number(idle(a)));
+    for (const slot of active.slice(0, Math.max(0, active.length - this.#wanted))) {
+      if (idle(slot)) this.#withdraw(slot);
+      else this.#retire(slot);
     }
   }
 
@@ -123,6 +127,7 @@ export class SimCompute implements ComputeBackend {
       slow: this.#dice.chance(this.#faults.slowWorker),
       worker: 0,
       logs: new Map(),
+      retiring: false,
       gone: false,
       lastToDriverMs: 0,
       lastToWorkerMs: 0,
@@ -134,6 +139,14 @@ export class SimCompute implements ComputeBackend {
     if (this.#dice.chance(this.#faults.withdrawn)) {
       this.#world.after(this.#dice.int(1, 400), () => this.#withdraw(slot));
     }
+  }
+
+  /** It takes nothing more, and goes when it is done. */
+  #retire(slot: SimSlot): void {
+    slot.retiring = true;
+    this.#tell(slot, () => {
+      if (!slot.gone) this.#events.offer(slot.name, -1);
+    });
   }
 
   #withdraw(slot: SimSlot): void {
@@ -285,7 +298,10 @@ export class SimCompute implements ComputeBackend {
   #next(slot: SimSlot): void {
     if (slot.current || slot.gone) return;
     const attempt = slot.queue.shift();
-    if (!attempt) return;
+    if (!attempt) {
+      if (slot.retiring) this.#retireIfDone(slot);
+      return;
+    }
     slot.current = attempt;
     attempt.state = "running";
     const { invocation } = attempt;
@@ -295,6 +311,14 @@ export class SimCompute implements ComputeBackend {
       this.#end(attempt, refused);
       this.#free(slot);
     } else this.#runTask(attempt, script, invocation.first, this.#newRun(attempt, invocation.first), 0);
+  }
+
+  #retireIfDone(slot: SimSlot): void {
+    // After what was told before: the ends of its attempts, and that it takes nothing more.
+    this.#tell(slot, () => {
+      const held = [...this.#attempts.values()].some((attempt) => attempt.slot === slot);
+      if (!held) this.#withdraw(slot);
+    });
   }
 
   #refusal(script: TaskScript): AttemptEnd | undefined {

@@ -1,3 +1,4 @@
+import { scanFrames } from "../../src/job/frames.ts";
 import type {
   GetOptions,
   ListOptions,
@@ -99,7 +100,7 @@ export class ProcessStore implements ObjectStore {
     const bytes = Buffer.concat(chunks);
     const how = fails ? this.#dice.pick(["before", "torn", "after"] as const) : undefined;
     if (how === "before") throw new Error("simulated: the append did nothing");
-    const half = this.#dice.int(0, bytes.length - 1);
+    const half = this.#tearAt(bytes);
     if (how === "torn") {
       log.append([bytes.subarray(0, half)]);
       throw new Error("simulated: the append was cut off");
@@ -112,6 +113,14 @@ export class ProcessStore implements ObjectStore {
     }
     log.append([bytes]);
     if (how === "after") throw new Error("simulated: the append worked, but its answer was lost");
+  }
+
+  /** Where a write is cut off: anywhere, or just between two of its records. */
+  #tearAt(bytes: Buffer): number {
+    const { frames } = scanFrames(bytes);
+    const between = frames.slice(1).map((frame) => frame.offsetBytes);
+    if (between.length > 0 && this.#dice.chance(0.5)) return this.#dice.pick(between);
+    return this.#dice.int(0, bytes.length - 1);
   }
 
   /** Asynchronously, after a while; never, if the process is killed meanwhile. */
