@@ -1,3 +1,5 @@
+import { checksum, FRAME_HEADER_BYTES, frameChunks } from "./frames.ts";
+
 /**
  * Packed runs of entries: how inputs travel to workers and how outcomes are stored.
  * One entry is one task's input or outcome; a run holds those of consecutive tasks.
@@ -103,14 +105,51 @@ export class RunBuilder {
   /** The run's chunks: small ones are joined, so that one write is cheap. */
   finish(): Uint8Array[] {
     const headBytes = RUN_HEADER_BYTES + ENTRY_HEADER_BYTES * this.count;
-    const joined = this.bodyBytes <= 1024 * 1024;
-    const head = Buffer.allocUnsafe(joined ? headBytes + this.bodyBytes : headBytes);
-    head.writeUInt32LE(this.header.jobNumber, 0);
-    head.writeUInt32LE(this.header.attempt, 4);
-    head.writeDoubleLE(this.header.first, 8);
-    head.writeUInt32LE(this.count, 16);
-    head.writeUInt32LE(this.#allOk ? FLAG_ALL_OK : 0, 20);
-    let at = RUN_HEADER_BYTES;
+    if (!this.#isJoined) {
+      const head = Buffer.allocUnsafe(headBytes);
+      this.#writeHead(head, 0);
+      return [head, ...this.#bodies];
+    }
+    const bytes = Buffer.allocUnsafe(headBytes + this.bodyBytes);
+    this.#writeJoined(bytes, 0);
+    return [bytes];
+  }
+
+  /** As `finish`, in a frame (frames.ts): its chunks, and the run itself. */
+  finishFrame(): { readonly frame: Uint8Array[]; readonly run: Uint8Array } {
+    if (!this.#isJoined) {
+      const chunks = this.finish();
+      return { frame: frameChunks(chunks), run: Buffer.concat(chunks) };
+    }
+    const runBytes = RUN_HEADER_BYTES + ENTRY_HEADER_BYTES * this.count + this.bodyBytes;
+    const bytes = Buffer.allocUnsafe(FRAME_HEADER_BYTES + runBytes);
+    this.#writeJoined(bytes, FRAME_HEADER_BYTES);
+    const run = bytes.subarray(FRAME_HEADER_BYTES);
+    bytes.writeUInt32LE(runBytes, 0);
+    bytes.writeUInt32LE(checksum(run), 4);
+    return { frame: [bytes], run };
+  }
+
+  get #isJoined(): boolean {
+    return this.bodyBytes <= 1024 * 1024;
+  }
+
+  #writeJoined(bytes: Buffer, offset: number): void {
+    let at = this.#writeHead(bytes, offset);
+    for (const body of this.#bodies) {
+      bytes.set(body, at);
+      at += body.length;
+    }
+  }
+
+  /** Returns where the bodies begin. */
+  #writeHead(head: Buffer, offset: number): number {
+    head.writeUInt32LE(this.header.jobNumber, offset);
+    head.writeUInt32LE(this.header.attempt, offset + 4);
+    head.writeDoubleLE(this.header.first, offset + 8);
+    head.writeUInt32LE(this.count, offset + 16);
+    head.writeUInt32LE(this.#allOk ? FLAG_ALL_OK : 0, offset + 20);
+    let at = offset + RUN_HEADER_BYTES;
     for (let i = 0; i < this.count; i++) {
       const lengthBytes = this.#lengths[i]!;
       head[at] = this.#kinds[i]!;
@@ -120,12 +159,7 @@ export class RunBuilder {
       head[at + 4] = lengthBytes >>> 24;
       at += ENTRY_HEADER_BYTES;
     }
-    if (!joined) return [head, ...this.#bodies];
-    for (const body of this.#bodies) {
-      head.set(body, at);
-      at += body.length;
-    }
-    return [head];
+    return at;
   }
 }
 

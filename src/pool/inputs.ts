@@ -85,24 +85,19 @@ class InputRuns {
   readonly context: InputContext;
   index = 0;
   bytes = 0;
-  #run: RunBuilder;
-  #puts: Promise<unknown>[] = [];
+  #run: RunBuilder | undefined;
+  #puts: Promise<unknown>[] | undefined;
 
   constructor(context: InputContext) {
     this.context = context;
-    this.#run = this.#newRun();
-  }
-
-  #newRun(): RunBuilder {
-    return new RunBuilder({ jobNumber: this.context.jobNumber, attempt: 0, first: this.index });
   }
 
   get count(): number {
-    return this.#run.count;
+    return this.#run?.count ?? 0;
   }
 
   get runBytes(): number {
-    return this.#run.bodyBytes;
+    return this.#run?.bodyBytes ?? 0;
   }
 
   /** @throws UnserializableError naming `items[index].path` */
@@ -124,6 +119,7 @@ class InputRuns {
       const key = journalPrefix + objectName(name);
       const put = store.put(key, chunks);
       put.catch(() => {}); // it is awaited in `take`
+      this.#puts ??= [];
       this.#puts.push(put);
       this.addEntry(ENTRY_OBJECT, [Buffer.from(key)]);
     }
@@ -131,18 +127,19 @@ class InputRuns {
   }
 
   addEntry(kind: EntryKind, chunks: readonly Uint8Array[]): void {
+    this.#run ??= new RunBuilder({ jobNumber: this.context.jobNumber, attempt: 0, first: this.index });
     this.#run.add(kind, chunks);
     this.index += 1;
   }
 
-  /** The run so far; a promise while big items are being stored. */
+  /** The run so far, of one item at least; a promise while big items are being stored. */
   take(): MaybePromise<Uint8Array> {
-    const chunks = this.#run.finish();
+    const chunks = this.#run!.finish();
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
     const puts = this.#puts;
-    this.#puts = [];
-    this.#run = this.#newRun();
-    if (puts.length === 0) return bytes;
+    this.#puts = undefined;
+    this.#run = undefined;
+    if (!puts) return bytes;
     const stored = Promise.all(puts).then(() => bytes);
     stored.catch(() => {}); // nobody may draw it any more, if the job failed meanwhile
     return stored;

@@ -36,7 +36,8 @@ export class JobCore {
   /** Someone awaited or iterated it. */
   observed = false;
   #wake: (() => void)[] = [];
-  #listeners = new Set<(segment: Segment) => void>();
+  #listeners: Set<(segment: Segment) => void> | undefined;
+  #whenEnded: (() => void)[] | undefined;
   #cancelling: string | undefined;
   /** Whoever consumes the results: decides how far items are drawn ahead. */
   demand: "unknown" | "all" | "stream" = "unknown";
@@ -71,10 +72,13 @@ export class JobCore {
     if (this.ending) return;
     this.ending = ending;
     this.wake();
+    const waiting = this.#whenEnded;
+    this.#whenEnded = undefined;
+    if (waiting) for (const callback of waiting) callback();
   }
 
   #announce(segment: Segment): void {
-    for (const listener of this.#listeners) listener(segment);
+    if (this.#listeners) for (const listener of this.#listeners) listener(segment);
     if (this.#wake.length > 0) this.wake();
   }
 
@@ -89,8 +93,9 @@ export class JobCore {
   /** Hears of every segment, those of the past first. */
   listen(listener: (segment: Segment) => void): () => void {
     for (const segment of this.table.segments()) listener(segment);
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    const listeners = (this.#listeners ??= new Set());
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   }
 
   /** Resolves when a segment was committed or the job ended. */
@@ -98,9 +103,15 @@ export class JobCore {
     return new Promise((resolve) => this.#wake.push(resolve));
   }
 
-  async ended(): Promise<JobEnding> {
-    while (!this.ending) await this.changed();
-    return this.ending;
+  ended(): Promise<JobEnding> {
+    return new Promise((resolve) => this.onceEnded(() => resolve(this.ending!)));
+  }
+
+  /** Calls back when the job has ended; at once, if it has. */
+  onceEnded(callback: () => void): void {
+    if (this.ending) callback();
+    else if (this.#whenEnded) this.#whenEnded.push(callback);
+    else this.#whenEnded = [callback];
   }
 
   want(demand: "all" | "stream", observing = true): void {
@@ -374,10 +385,10 @@ export class FutureHandle<R> extends LazyPromise<R> implements Future<R> {
         }
       });
       // Settled by its outcome; if there is none, by how the job ended.
-      core.ended().then(async () => {
+      core.onceEnded(() => {
         stop();
-        if (core.table.committed === 0) reject(await core.failure());
-      }, reject);
+        if (core.table.committed === 0) core.failure().then(reject, reject);
+      });
     });
   }
 

@@ -8,7 +8,6 @@ import {
   type EntryKind,
   RunBuilder,
 } from "../job/entries.ts";
-import { frameChunks } from "../job/frames.ts";
 import { type JobRef, OBJECT_THRESHOLD_BYTES } from "../job/keys.ts";
 import type { ProposalLogs } from "./proposal-logs.ts";
 import type { Steps } from "./steps.ts";
@@ -92,27 +91,30 @@ export class OutcomeWriter {
   failure: unknown;
   readonly #options: OutcomeOptions;
   readonly #sink: OutcomeSink;
-  #run: RunBuilder;
+  #run: RunBuilder | undefined;
+  /** Index of the first outcome that is not written yet. */
+  #first: number;
   #sinceMs: number;
 
   constructor(options: OutcomeOptions, sink: OutcomeSink, first: number, nowMs: number) {
     this.#options = options;
     this.#sink = sink;
-    this.#run = this.#newRun(first);
+    this.#first = first;
     this.#sinceMs = nowMs;
   }
 
   add(outcome: EncodedOutcome): void {
+    this.#run ??= this.#newRun();
     this.#run.add(outcome.kind, outcome.chunks);
   }
 
   /** Outcomes that are not written yet. */
   get pending(): number {
-    return this.#run.count;
+    return this.#run?.count ?? 0;
   }
 
   isDue(nowMs: number): boolean {
-    if (this.#run.count === 0) return false;
+    if (!this.#run) return false;
     return (
       this.#options.flushEachTask ||
       nowMs - this.#sinceMs > FLUSH_AFTER_MS ||
@@ -122,10 +124,9 @@ export class OutcomeWriter {
 
   /** Writes what is pending as one frame, then reports it. @throws StoreError; the log isn't used again then */
   *flush(nowMs: number, isLast: boolean): Steps<void> {
-    const run = this.#run;
-    if (run.count === 0) return;
-    const payload = run.finish();
-    const frame = frameChunks(payload);
+    const pending = this.#run;
+    if (!pending) return;
+    const { frame, run } = pending.finishFrame();
     let location: { log: string; offsetBytes: number };
     try {
       location = yield* this.#append(frame);
@@ -137,13 +138,14 @@ export class OutcomeWriter {
     let lengthBytes = 0;
     for (const chunk of frame) lengthBytes += chunk.length;
     const report: OutcomeReport = {
-      location: { ...location, lengthBytes },
-      first: run.header.first,
-      count: run.count,
-      run: payload.length === 1 ? payload[0]! : Buffer.concat(payload),
+      location: { log: location.log, offsetBytes: location.offsetBytes, lengthBytes },
+      first: this.#first,
+      count: pending.count,
+      run,
       busyMs: nowMs - this.#sinceMs,
     };
-    this.#run = this.#newRun(run.header.first + run.count);
+    this.#run = undefined;
+    this.#first += pending.count;
     this.#sinceMs = nowMs;
     this.#sink.progressed(report, isLast);
   }
@@ -160,8 +162,9 @@ export class OutcomeWriter {
     return { log: name, offsetBytes };
   }
 
-  #newRun(first: number): RunBuilder {
-    return new RunBuilder({ jobNumber: this.#options.job.number, attempt: this.#options.attempt, first });
+  #newRun(): RunBuilder {
+    const { job, attempt } = this.#options;
+    return new RunBuilder({ jobNumber: job.number, attempt, first: this.#first });
   }
 }
 

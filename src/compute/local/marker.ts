@@ -66,8 +66,7 @@ export class MarkerWriter {
     this.#fd = fd;
   }
 
-  write(state: WorkerState): void {
-    const { sequence, phase, attempt, index, startedMs } = state;
+  write({ sequence, phase, attempt, index, startedMs }: WorkerState): void {
     this.#words[0] = sequence;
     this.#words[1] = phase;
     this.#words[2] = attempt;
