@@ -9,8 +9,8 @@ import {
   TryAgain,
 } from "./function-writer.ts";
 import { type Inspector, openInspector } from "./inspector.ts";
-import { Scripts } from "./scripts.ts";
 import { KnownExports } from "./known-exports.ts";
+import { Scripts } from "./scripts.ts";
 
 let knowledge: ProcessKnowledge | undefined;
 
@@ -49,7 +49,7 @@ export function writeGraph(
           code,
           plainBody: capture.writer.plainBody,
           plainShared: false,
-          attached: [],
+          attached: capture.attached,
           closed: false,
           name: "",
           ...describe(capture, ref),

@@ -207,7 +207,8 @@ function classEdits(unit: CodeUnit, replace: Replace): void {
   const hasPrivates = privateNames(parsed).any;
   for (const member of members) {
     if (member.type === "StaticBlock") replace(member.start, member.end, "");
-    else if (member.type === "PropertyDefinition" && member["value"]) fieldEdit(unit, member, hasPrivates, replace);
+    else if (member.type === "PropertyDefinition" && member["value"])
+      fieldEdit(unit, member, hasPrivates, replace);
   }
   if (hasPrivates) privateEdits(unit, members, replace);
 }
@@ -267,7 +268,7 @@ class Output {
     this.#isOwn = false;
     const { script } = unit;
     // With a source map each token has a place of its own; without, places run along with the text.
-    const points = script.sourceMap ? tokenOffsets(unit, start, end) : [];
+    const points = script.map ? tokenOffsets(unit, start, end) : [];
     let at = start;
     for (const point of [start, ...points]) {
       this.#advance(unit.text.slice(at, point));

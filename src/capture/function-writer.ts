@@ -15,16 +15,17 @@ import { readPrivates, textOf } from "./classes.ts";
 import { type Binding, type CodeUnit, isClassUnit } from "./code-unit.ts";
 import { Imports } from "./imports.ts";
 import type { FunctionDetails, Inspector, Scope } from "./inspector.ts";
+import type { KnownExports } from "./known-exports.ts";
 import type { ImportedVariable } from "./modules.ts";
 import { scopePlaces } from "./places.ts";
 import { rebuildProblem } from "./rebuild.ts";
 import { planRecipe, recipeFor } from "./recipes.ts";
 import { type ImportReference, referenceKey, rememberReference } from "./references.ts";
 import { knownSpecial } from "./restored-values.ts";
-import { type Script, type Scripts, urlOf } from "./scripts.ts";
+import type { Script, Scripts } from "./scripts.ts";
 import { type CaptureStep, captureFailure, functionStep, shortLocation, variableStep } from "./steps.ts";
-import type { KnownExports } from "./known-exports.ts";
 import { findCreatorThis } from "./this-value.ts";
+import { urlOf } from "./urls.ts";
 
 /** What is kept from one capture to the next: scripts with their syntax, symbols with their modules. */
 export interface ProcessKnowledge {
@@ -43,6 +44,10 @@ export interface CaptureChoices {
   readonly leftOut: Map<object, Set<PropertyKey>>;
 }
 
+/** Whether functions are Node's own; how classes met in items are imported. */
+const nodeFunctions = new WeakMap<object, boolean>();
+const itemClasses = new WeakMap<object, ImportReference>();
+
 /** Thrown to begin a capture anew with other choices. */
 export class TryAgain extends Error {}
 
@@ -50,6 +55,8 @@ export interface FunctionWriterOptions {
   readonly userFiles?: "reference" | "value";
   /** Restored classes are named by their key alone: the receiver is who sent them. */
   readonly classesByKey?: boolean;
+  /** Gives the bytes of classes that travel as graphs of their own. */
+  readonly attachClass?: (fn: object) => Uint8Array | undefined;
   readonly mapStack?: (stack: string) => string;
   /** Of errors, leave out what can't be sent instead of failing. */
   readonly lenientErrors?: boolean;
@@ -65,6 +72,8 @@ export class FunctionWriter implements FunctionHook {
   readonly slots: Ref[] = [];
   readonly imports: Imports;
   readonly warnings: string[] = [];
+  /** Body numbers of attached graphs. */
+  readonly attached: number[] = [];
   readonly inspector: Inspector;
   readonly scripts: Scripts;
   readonly choices: CaptureChoices;
@@ -100,6 +109,8 @@ export class FunctionWriter implements FunctionHook {
   }
 
   encodeFunction(fn: CallableObject, _id: number, step: CaptureStep, home: object | undefined): GraphNode {
+    const known = this.#encodeItemClass(fn) ?? this.#encodeByKey(fn);
+    if (known) return known;
     const text = textOf(fn);
     const details = this.inspector.function(fn);
     if (details.bound) return this.#encodeBound(fn, details.bound, step);
@@ -118,12 +129,34 @@ export class FunctionWriter implements FunctionHook {
     const reference = this.#findReference(fn, script, details);
     if (reference) {
       rememberReference(reference, fn);
+      if (this.#options.attachClass) itemClasses.set(fn, reference);
       return this.imports.node(reference);
     }
-    const known = this.#options.classesByKey ? classNames.known(fn) : undefined;
     const label = `${fn.name || "(anonymous)"}  ${shortLocation(script, details.location)}`;
-    if (known !== undefined) return ["class", known, fn.name, label];
     return this.#encodeByValue(fn, text, script, details, functionStep(step, label), home);
+  }
+
+  /** Of items there are many: a class that was met in one costs little in the next. */
+  #encodeItemClass(fn: CallableObject): GraphNode | undefined {
+    if (!this.#options.attachClass) return undefined;
+    const reference = itemClasses.get(fn);
+    if (reference) return this.imports.node(reference);
+    const bytes = this.#scriptsByValue.size === 0 ? this.#attachable(fn) : undefined;
+    if (!bytes) return undefined;
+    this.attached.push(this.writer.body(bytes));
+    return ["attached", this.attached.length - 1];
+  }
+
+  /** A restored class, named to who sent it. */
+  #encodeByKey(fn: CallableObject): GraphNode | undefined {
+    const key = this.#options.classesByKey ? classNames.known(fn) : undefined;
+    return key === undefined ? undefined : ["class", key, fn.name];
+  }
+
+  #attachable(fn: CallableObject): Uint8Array | undefined {
+    if (knownSpecial(fn) || isNative(fn) || this.isNodeFunction(fn) || this.choices.byValue.has(fn))
+      return undefined;
+    return this.#options.attachClass!(fn);
   }
 
   importReference(value: object | symbol): GraphNode | undefined {
@@ -155,8 +188,13 @@ export class FunctionWriter implements FunctionHook {
   }
 
   isNodeFunction(fn: object): boolean {
-    const { location } = this.inspector.function(fn);
-    return location !== undefined && this.scripts.get(location.scriptId).isNode;
+    let known = nodeFunctions.get(fn);
+    if (known === undefined) {
+      const { location } = this.inspector.function(fn);
+      known = location !== undefined && this.scripts.get(location.scriptId).isNode;
+      nodeFunctions.set(fn, known);
+    }
+    return known;
   }
 
   mapStack(stack: string): string {
@@ -227,7 +265,7 @@ export class FunctionWriter implements FunctionHook {
   #checkPrivateInstances(): void {
     const nodeOf = (ctor: object) => this.writer.nodes[this.writer.known(ctor)!]![0];
     for (const { classes, step } of this.#privateInstances) {
-      const problem = rebuildProblem(classes, (ctor) => nodeOf(ctor) !== "function");
+      const problem = rebuildProblem(classes, (ctor) => !/^(function|attached)$/.test(nodeOf(ctor)));
       if (!problem) continue;
       const ownFile = classes.filter((ctor) => nodeOf(ctor) === "import" && !this.packageOf(ctor));
       if (!this.#options.classesByKey && ownFile.some((ctor) => !this.choices.byValue.has(ctor))) {
@@ -510,9 +548,7 @@ export class FunctionWriter implements FunctionHook {
     const { script, location, text } = unit;
     const known = classNames.known(fn);
     if (known !== undefined) return known;
-    const exported = script.isRestored
-      ? undefined
-      : this.#ownExport(fn, script, () => unit.scopes);
+    const exported = script.isRestored ? undefined : this.#ownExport(fn, script, () => unit.scopes);
     if (exported) {
       const key = referenceKey(exported);
       classNames.remember(fn, key);

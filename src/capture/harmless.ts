@@ -71,13 +71,17 @@ function isHarmlessExpression(node: SyntaxNode, own: Set<string>): boolean {
   if (node.type === "AssignmentExpression") {
     const target: SyntaxNode = node["left"];
     const isOfThis = target.type === "MemberExpression" && target["object"].type === "ThisExpression";
-    return isOfThis && !(target["computed"] && !isPure(target["property"], own)) && isPure(node["right"], own);
+    return (
+      isOfThis && !(target["computed"] && !isPure(target["property"], own)) && isPure(node["right"], own)
+    );
   }
-  if (node.type === "CallExpression" && node["callee"].type === "Super") return allPure(node["arguments"], own);
+  if (node.type === "CallExpression" && node["callee"].type === "Super")
+    return allPure(node["arguments"], own);
   return isPure(node, own);
 }
 
-const PURE_CLASSES = /^(Map|Set|WeakMap|WeakSet|Array|Object|Date|Error|URL|((Big)?(Ui|I)nt|Float)\d+(Clamped)?Array)$/;
+const PURE_CLASSES =
+  /^(Map|Set|WeakMap|WeakSet|Array|Object|Date|Error|URL|((Big)?(Ui|I)nt|Float)\d+(Clamped)?Array)$/;
 const PURE_FUNCTIONS = /^(String|Number|Boolean|Symbol)$/;
 
 /** Evaluating it has no effect but on what belongs to this call. */
@@ -131,7 +135,8 @@ function isPureCall({ callee }: SyntaxNode, own: Set<string>): boolean {
 function isOwn(node: SyntaxNode, own: Set<string>): boolean {
   if (node.type === "Identifier") return own.has(node["name"]);
   if (node.type === "ThisExpression") return true;
-  if (node.type === "ArrayExpression" || node.type === "ObjectExpression" || node.type === "NewExpression") return isPure(node, own);
+  if (node.type === "ArrayExpression" || node.type === "ObjectExpression" || node.type === "NewExpression")
+    return isPure(node, own);
   if (node.type === "Literal" || node.type === "TemplateLiteral") return isPure(node, own);
   if (node.type === "ChainExpression") return isOwn(node["expression"], own);
   if (node.type === "CallExpression") return isPure(node, own);

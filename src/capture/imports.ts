@@ -2,6 +2,7 @@ import * as types from "node:util/types";
 import type { GraphNode, ImportRecord } from "../codec/graph/nodes.ts";
 import { isPlainPrototype } from "../codec/graph/writer.ts";
 import type { Scope } from "./inspector.ts";
+import type { KnownExports } from "./known-exports.ts";
 import { type ImportedVariable, localExports } from "./modules.ts";
 import {
   fileOfSpecifier,
@@ -14,8 +15,8 @@ import {
   requireIfLoaded,
   walkPath,
 } from "./references.ts";
-import type { KnownExports } from "./known-exports.ts";
-import { type Script, urlOf, viteFile } from "./scripts.ts";
+import type { Script } from "./scripts.ts";
+import { urlOf, viteFile } from "./urls.ts";
 
 /** Members of an imported value that are looked at, so that a huge namespace costs no time. */
 const INDEXED_MEMBERS = 3_000;

@@ -13,8 +13,8 @@ import { CaptureError, UsageError } from "../errors.ts";
 import { writeGraph } from "./capture-graph.ts";
 import { isClosed, isConstant } from "./closed.ts";
 import type { CapturedFunction, CaptureOptions } from "./contract.ts";
-import { pathOf } from "./scripts.ts";
 import { shortPath } from "./steps.ts";
+import { pathOf } from "./urls.ts";
 
 export type { CapturedFunction, CaptureOptions, FunctionInstance, RestoredFunction } from "./contract.ts";
 export { driverGraphLane } from "./lanes.ts";

@@ -1,4 +1,5 @@
 import type { Debugger, Runtime, Session } from "node:inspector";
+import { CaptureError } from "../errors.ts";
 
 /** Where a function's code begins: script, line and column from 0. */
 export interface CodeLocation {
@@ -40,44 +41,27 @@ const OBJECT_GROUP = "kinglet";
  * `await` ten times slower while it is on, so it is on only for moments.
  */
 export class Inspector {
-  readonly #session: Session;
+  #session: Session | undefined;
   readonly #mailbox: { value?: unknown; result?: unknown } = {};
   readonly #scriptUrls = new Map<string, string>();
   #mailboxId: string | undefined;
   #debugging = false;
+  #users = 0;
   #onPause: ((frames: Debugger.CallFrame[]) => void) | undefined;
 
-  constructor() {
-    const inspector = loadInspector();
-    this.#session = new inspector.Session();
-    this.#session.connect();
-    this.#session.on("Debugger.scriptParsed", ({ params }) =>
-      this.#scriptUrls.set(params.scriptId, params.url),
-    );
-    this.#session.on("Debugger.paused", ({ params }) => this.#onPause?.(params.callFrames));
-  }
-
-  /** Runs `work` with the mailbox in place, and lets go of all objects afterwards. */
+  /** Runs `work`, and afterwards lets go of all objects that were looked at. */
   using<T>(work: () => T): T {
-    if (this.#mailboxId !== undefined) return work();
-    Object.defineProperty(loadInspector(), MAILBOX, {
-      value: this.#mailbox,
-      configurable: true,
-      writable: true,
-    });
-    const evaluated = this.#call<Runtime.EvaluateReturnType>("Runtime.evaluate", {
-      expression: MAILBOX_EXPRESSION,
-      objectGroup: OBJECT_GROUP,
-      silent: true,
-    });
-    this.#mailboxId = evaluated.result.objectId!;
+    this.#users++;
     try {
       return work();
     } finally {
-      this.#mailboxId = undefined;
-      delete this.#mailbox.value;
-      delete this.#mailbox.result;
-      this.#call("Runtime.releaseObjectGroup", { objectGroup: OBJECT_GROUP });
+      this.#users--;
+      if (this.#users === 0 && this.#mailboxId !== undefined) {
+        this.#mailboxId = undefined;
+        delete this.#mailbox.value;
+        delete this.#mailbox.result;
+        this.#call("Runtime.releaseObjectGroup", { objectGroup: OBJECT_GROUP });
+      }
     }
   }
 
@@ -186,7 +170,7 @@ export class Inspector {
     this.#mailbox.value = enter;
     try {
       // The termination ends at this evaluation: V8 takes it back there.
-      this.#session.post("Runtime.evaluate", {
+      this.#open().post("Runtime.evaluate", {
         expression: `${MAILBOX_EXPRESSION}.value()`,
         silent: true,
         timeout: 60_000,
@@ -241,7 +225,7 @@ export class Inspector {
   #idOf(value: unknown): string {
     this.#mailbox.value = value;
     const { result } = this.#call<Runtime.GetPropertiesReturnType>("Runtime.getProperties", {
-      objectId: this.#mailboxId!,
+      objectId: this.#mailboxObject(),
       ownProperties: true,
     });
     return result.find((property) => property.name === "value")!.value!.objectId!;
@@ -269,7 +253,7 @@ export class Inspector {
       this.#call("Runtime.callFunctionOn", {
         objectId: remote.objectId,
         functionDeclaration: "function (mailbox) { 'use strict'; mailbox.result = this }",
-        arguments: [{ objectId: this.#mailboxId! }],
+        arguments: [{ objectId: this.#mailboxObject() }],
         silent: true,
         objectGroup: OBJECT_GROUP,
       });
@@ -280,11 +264,41 @@ export class Inspector {
     return odd.endsWith("n") ? BigInt(odd.slice(0, -1)) : Number(odd);
   }
 
+  /** The inspector's name for the mailbox, put in place at first use. */
+  #mailboxObject(): string {
+    if (this.#mailboxId === undefined) {
+      Object.defineProperty(loadInspector(), MAILBOX, {
+        value: this.#mailbox,
+        configurable: true,
+        writable: true,
+      });
+      const { result } = this.#call<Runtime.EvaluateReturnType>("Runtime.evaluate", {
+        expression: MAILBOX_EXPRESSION,
+        objectGroup: OBJECT_GROUP,
+        silent: true,
+      });
+      this.#mailboxId = result.objectId!;
+    }
+    return this.#mailboxId;
+  }
+
+  #open(): Session {
+    if (this.#session) return this.#session;
+    const inspector = loadInspector();
+    const session = new inspector.Session();
+    session.connect();
+    session.on("Debugger.scriptParsed", ({ params }) => this.#scriptUrls.set(params.scriptId, params.url));
+    session.on("Debugger.paused", ({ params }) => this.#onPause?.(params.callFrames));
+    this.#session = session;
+    return session;
+  }
+
   /** In-process sessions answer before `post` returns. */
   #call<T = unknown>(method: string, params: object = {}): T {
     let result: unknown;
     let failure: Error | null = null;
-    const post = this.#session.post.bind(this.#session) as (
+    const session = this.#open();
+    const post = session.post.bind(session) as (
       method: string,
       params: object,
       callback: (error: Error | null, result?: object) => void,
@@ -298,25 +312,19 @@ export class Inspector {
   }
 }
 
+/** @throws CaptureError if this Node has none */
 function loadInspector(): typeof import("node:inspector") {
-  const inspector = process.getBuiltinModule("node:inspector");
-  if (!inspector) throw new Error("this Node was built without an inspector");
-  return inspector;
+  const inspector = process.features.inspector ? process.getBuiltinModule("node:inspector") : undefined;
+  if (inspector) return inspector;
+  throw new CaptureError("functions can't be captured here: this Node was built without V8's inspector", {
+    remedy: "Pass a module's URL in place of the function.",
+  });
 }
 
 let shared: Inspector | undefined;
 
-/** The process's inspector, opened at first use. @throws Error where there is none */
+/** The process's inspector; it is connected at first use. */
 export function openInspector(): Inspector {
   shared ??= new Inspector();
   return shared;
-}
-
-/** True if values can be read here. */
-export function hasInspector(): boolean {
-  try {
-    return Boolean(process.features.inspector);
-  } catch {
-    return false;
-  }
 }

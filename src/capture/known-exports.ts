@@ -1,5 +1,5 @@
-import type { Inspector, Scope } from "./inspector.ts";
 import { type Imports, readInitialised } from "./imports.ts";
+import type { Inspector, Scope } from "./inspector.ts";
 import { localExports } from "./modules.ts";
 import { type ImportReference, loadedCommonjs, rememberSymbol, symbolReference } from "./references.ts";
 import type { Script, Scripts } from "./scripts.ts";

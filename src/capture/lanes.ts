@@ -1,6 +1,7 @@
 import type { GraphLane } from "../codec/contract.ts";
 import { packGraph } from "../codec/graph/envelope.ts";
 import { classNames } from "../codec/graph/identity.ts";
+import { attachedClass } from "./attached.ts";
 import { writeGraph } from "./capture-graph.ts";
 import { type CompiledGraph, compileGraph } from "./compiled.ts";
 import { type LinkScope, linkGraph } from "./link.ts";
@@ -48,7 +49,8 @@ class DriverLane implements GraphLane, LinkScope {
   readonly prefersLive = true;
 
   encode(value: unknown, rootName: string): Uint8Array {
-    return packGraph(writeGraph(value, rootName, { lenientErrors: rootName === THROWN }).graph);
+    const options = { attachClass: attachedClass, lenientErrors: rootName === THROWN };
+    return packGraph(writeGraph(value, rootName, options).graph);
   }
 
   decode(bytes: Uint8Array): unknown {

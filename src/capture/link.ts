@@ -5,8 +5,8 @@ import { GraphReader } from "../codec/graph/reader.ts";
 import { UnserializableError } from "../errors.ts";
 import { anyArguments } from "./any-arguments.ts";
 import type { CompiledGraph } from "./compiled.ts";
-import { addWayIn, isRebuilding, makeBare, type SetPrivates, setPrivates } from "./rebuild.ts";
 import { importerOf, importMeta, moduleObject } from "./loading.ts";
+import { addWayIn, isRebuilding, makeBare, type SetPrivates, setPrivates } from "./rebuild.ts";
 import {
   type ImportReference,
   liveReference,
@@ -15,7 +15,7 @@ import {
   walkPath,
 } from "./references.ts";
 import { rememberSpecial } from "./restored-values.ts";
-import { pathOf, urlOf, viteFile } from "./scripts.ts";
+import { pathOf, urlOf, viteFile } from "./urls.ts";
 
 /** What several graphs that are linked for one task have in common: their classes. */
 export interface LinkScope {
@@ -202,7 +202,7 @@ class Link implements FunctionLinker, LinkRuntime {
     const fn = this.#creators[creator]!() as object & { prototype: object };
     this.#reader.preset(id, fn);
     if (key !== undefined) {
-      classNames.remember(fn, key);
+      classNames.adopt(fn, key);
       this.#scope.remember(key, fn);
     }
     this.#reader.later(() => {
@@ -217,15 +217,12 @@ class Link implements FunctionLinker, LinkRuntime {
     return fn;
   }
 
-  #classByKey([, key, name, label]: FunctionNode & readonly ["class", ...unknown[]]): object {
+  #classByKey([, key, name]: FunctionNode & readonly ["class", ...unknown[]]): object {
     const known = this.#scope.classOf(key);
     if (known) return known;
-    throw new UnserializableError(
-      `an instance of ${name} can't be restored here: its class (${label}) is not loaded`,
-      {
-        remedy: "Run this in the program that defines the class, or return plain data.",
-      },
-    );
+    throw new UnserializableError(`an instance of ${name} can't be restored here: its class is not loaded`, {
+      remedy: "Run this in the program that defines the class, or return plain data.",
+    });
   }
 
   #attached(number: number): unknown {

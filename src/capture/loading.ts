@@ -2,7 +2,7 @@ import module from "node:module";
 import path from "node:path";
 import vm from "node:vm";
 import type { ImportRecord } from "../codec/graph/nodes.ts";
-import { pathOf, urlOf } from "./scripts.ts";
+import { pathOf, urlOf } from "./urls.ts";
 
 export type DynamicImport = (specifier: string, options?: ImportCallOptions) => Promise<unknown>;
 
@@ -17,10 +17,29 @@ export function importerOf(parentUrl: string): DynamicImport {
       filename: isFile ? parentUrl : path.join(process.cwd(), "_.js"),
       importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     });
-    importer = script.runInThisContext() as DynamicImport;
+    importer = withoutItsWarning(script.runInThisContext() as DynamicImport);
     importers.set(parentUrl, importer);
   }
   return importer;
+}
+
+let warned = false;
+
+/** Node warns once that this loader constant is experimental; the user didn't ask for it. */
+function withoutItsWarning(load: DynamicImport): DynamicImport {
+  return (specifier, options) => {
+    if (warned) return load(specifier, options);
+    warned = true;
+    const { emitWarning } = process;
+    const filtered = (warning: string | Error, ...rest: unknown[]): void => {
+      if (!String(warning).includes("USE_MAIN_CONTEXT_DEFAULT_LOADER"))
+        Reflect.apply(emitWarning, process, [warning, ...rest]);
+    };
+    process.emitWarning = filtered as typeof emitWarning;
+    return load(specifier, options).finally(() => {
+      if (process.emitWarning === filtered) process.emitWarning = emitWarning;
+    });
+  };
 }
 
 const loaded = new Map<string, { readonly namespace: unknown }>();

@@ -1,8 +1,8 @@
 import { isNative } from "../codec/graph/builtins.ts";
 import { UnserializableError } from "../errors.ts";
+import { parseFunction } from "./analyze.ts";
 import { anyArguments } from "./any-arguments.ts";
 import { privateNames, textOf } from "./classes.ts";
-import { parseFunction } from "./analyze.ts";
 import { constructionFacts } from "./harmless.ts";
 import { openInspector } from "./inspector.ts";
 
@@ -35,12 +35,20 @@ export function addWayIn(ctor: object, set: SetPrivates): void {
  * @param classes those with private fields or methods in an instance's chain, base class first
  * @param isForeign true of a class that has no way in where the instance is rebuilt
  */
-export function rebuildProblem(classes: readonly object[], isForeign: (ctor: object) => boolean): string | undefined {
+export function rebuildProblem(
+  classes: readonly object[],
+  isForeign: (ctor: object) => boolean,
+): string | undefined {
   for (const ctor of classes.filter(isForeign)) {
     const facts = constructionFacts(ctor);
     const canPause = classes.length === 1 && !facts.hasHeritage;
-    const culprit = !facts.initialisers ? "initialisers do" : !facts.constructor && !canPause ? "constructor does" : "";
-    if (culprit) return `${(ctor as { name: string }).name} has #private fields, and its ${culprit} more than set them`;
+    const culprit = !facts.initialisers
+      ? "initialisers do"
+      : !facts.constructor && !canPause
+        ? "constructor does"
+        : "";
+    if (culprit)
+      return `${(ctor as { name: string }).name} has #private fields, and its ${culprit} more than set them`;
   }
   return undefined;
 }
@@ -87,7 +95,11 @@ function bareParent(parent: object | null): object {
   while (typeof base === "function" && !isNative(base)) base = Object.getPrototypeOf(base);
   const native = typeof base === "function" && base !== Function.prototype ? base : Object;
   return function bare() {
-    return Reflect.construct(native as new () => object, [], new.target as unknown as new () => object) as object;
+    return Reflect.construct(
+      native as new () => object,
+      [],
+      new.target as unknown as new () => object,
+    ) as object;
   };
 }
 
@@ -103,7 +115,8 @@ function makeAtEntry(ctor: object): object {
       }),
     ),
   );
-  if (typeof made !== "object" || made === null) throw cannotRebuild(`V8 gave no instance of ${(ctor as { name: string }).name}`);
+  if (typeof made !== "object" || made === null)
+    throw cannotRebuild(`V8 gave no instance of ${(ctor as { name: string }).name}`);
   return made;
 }
 
@@ -126,7 +139,8 @@ function setterInside(ctor: object): SetPrivates {
       }),
     ),
   );
-  if (typeof set !== "function") throw cannotRebuild(`V8 gave no way into ${(ctor as { name: string }).name}`);
+  if (typeof set !== "function")
+    throw cannotRebuild(`V8 gave no way into ${(ctor as { name: string }).name}`);
   return set as SetPrivates;
 }
 

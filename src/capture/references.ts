@@ -2,7 +2,7 @@ import module from "node:module";
 import path from "node:path";
 import { classNames } from "../codec/graph/identity.ts";
 import type { ImportRecord } from "../codec/graph/nodes.ts";
-import { pathOf, urlOf } from "./scripts.ts";
+import { pathOf, urlOf } from "./urls.ts";
 
 /** A value that can be had by importing: the module, and the way from its namespace. */
 export interface ImportReference {
@@ -112,7 +112,8 @@ export function symbolReference(symbol: symbol): ImportReference | undefined {
 }
 
 export function rememberSymbol(symbol: symbol, reference: ImportReference): void {
-  if (Symbol.keyFor(symbol) === undefined && !symbolReferences.has(symbol)) symbolReferences.set(symbol, reference);
+  if (Symbol.keyFor(symbol) === undefined && !symbolReferences.has(symbol))
+    symbolReferences.set(symbol, reference);
 }
 
 function canBeWeak(value: unknown): value is object | symbol {

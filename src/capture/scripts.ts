@@ -1,10 +1,11 @@
 import fs from "node:fs";
 import module from "node:module";
 import path from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import type { CodeLocation, Inspector } from "./inspector.ts";
 import { type FoundNode, findFunction, type ModuleSyntax, parseModule, positionOf } from "./modules.ts";
+import { type PositionMap, positionMapOf, type SourcePosition } from "./positions.ts";
 import { isClassNode, isFunctionNode } from "./syntax.ts";
+import { pathOf, urlOf } from "./urls.ts";
 
 /** A script that V8 has loaded, with its text and syntax, read when first needed. */
 export class Script {
@@ -16,7 +17,7 @@ export class Script {
   /** The text comes from the file, which may not be what runs (tsx, vitest transform it). */
   #fromDisk = false;
   #syntax: ModuleSyntax | undefined;
-  #sourceMap: SourceMapLike | undefined | null = null;
+  #map: PositionMap | undefined | null = null;
   #found = new Map<string, FoundNode | undefined>();
 
   constructor(id: string, url: string, inspector: Inspector) {
@@ -109,79 +110,23 @@ export class Script {
     return start + columnNumber;
   }
 
-  /** The user's own position of one in this script: another where a source map says so. Lines and columns from 0. */
-  originalPosition(line: number, column: number): { path: string; line: number; column: number } {
-    const map = this.sourceMap;
-    const entry = map?.findEntry(line, column);
-    if (entry && "originalLine" in entry && entry.originalLine !== undefined) {
-      const source = entry.originalSource
-        ? resolveSource(entry.originalSource, this.filePath)
-        : this.filePath;
-      return { path: source, line: entry.originalLine, column: entry.originalColumn };
-    }
-    return { path: this.filePath, line, column };
+  /** The user's own position of one in this script: another where what runs was transformed. */
+  originalPosition(line: number, column: number): SourcePosition {
+    return this.map?.originalOf(line, column) ?? { path: this.filePath, line, column };
   }
 
   positionAt(offset: number): { line: number; column: number } {
     return positionOf(this.syntax.lines, offset);
   }
 
-  get sourceMap(): SourceMapLike | undefined {
-    if (this.#sourceMap === null) {
-      const found =
-        module.findSourceMap(this.filePath) ?? module.findSourceMap(this.url) ?? this.#inlineMap();
-      this.#sourceMap = found as SourceMapLike | undefined;
+  /** Undefined where positions are the user's own already: JavaScript, and TypeScript whose types are stripped. */
+  get map(): PositionMap | undefined {
+    if (this.#map === null) {
+      const { url, filePath, source, syntax } = this;
+      this.#map = positionMapOf({ url, filePath, source, isVite: syntax.isVite });
     }
-    return this.#sourceMap ?? undefined;
+    return this.#map;
   }
-
-  #inlineMap(): unknown {
-    const last =
-      /\/\/[#@] sourceMappingURL=data:application\/json[^,]*;base64,([A-Za-z0-9+/=]+)\s*\}*\s*$/.exec(
-        this.source,
-      );
-    if (!last) return undefined;
-    try {
-      return new module.SourceMap(JSON.parse(Buffer.from(last[1]!, "base64").toString()));
-    } catch {
-      return undefined;
-    }
-  }
-}
-
-export interface SourceMapLike {
-  findEntry(
-    line: number,
-    column: number,
-  ): { originalSource?: string; originalLine?: number; originalColumn: number } | object;
-}
-
-/** `/a/b.ts` of `file:///a/b.ts?v=1`; other text as it is. */
-export function pathOf(url: string): string {
-  const bare = url.replace(/[?#].*$/, "");
-  return bare.startsWith("file:") ? fileURLToPath(bare) : bare;
-}
-
-/** `file:///a/b.ts` of `/a/b.ts`; URLs as they are. */
-export function urlOf(place: string): string {
-  if (/^[a-z][a-z0-9+.-]+:/i.test(place) && !path.isAbsolute(place)) return place;
-  return path.isAbsolute(place) ? pathToFileURL(place).href : place;
-}
-
-/** Vite writes `/x` for a file in its root: some folder above the importing file. */
-export function viteFile(specifier: string, importer: string): string {
-  const bare = specifier.replace(/^\/@fs(?=\/)/, "").replace(/[?#].*$/, "");
-  if (!bare.startsWith("/") || fs.existsSync(bare)) return bare;
-  for (let folder = path.dirname(importer); ; folder = path.dirname(folder)) {
-    const file = path.join(folder, bare);
-    if (fs.existsSync(file)) return file;
-    if (path.dirname(folder) === folder) return bare;
-  }
-}
-
-function resolveSource(source: string, scriptPath: string): string {
-  if (source.startsWith("file:")) return pathOf(source);
-  return path.isAbsolute(source) ? source : path.resolve(path.dirname(scriptPath), source);
 }
 
 /**
@@ -203,7 +148,7 @@ function sourceFromDisk(filePath: string): string | undefined {
   }
 }
 
-/** Type stripping warns that it is experimental; the user didn't call it. */
+/** What Kinglet uses of Node may be experimental; the user didn't ask for it, and isn't warned. */
 function withoutWarnings<T>(work: () => T): T {
   const { emitWarning } = process;
   process.emitWarning = () => {};

@@ -18,7 +18,17 @@ export interface Form {
   readonly features: readonly string[];
 }
 
-const COMMON = ["lanes", "functions", "variables", "values", "classes", "imports", "this", "errors"];
+const COMMON = [
+  "lanes",
+  "thrown",
+  "functions",
+  "variables",
+  "values",
+  "classes",
+  "imports",
+  "this",
+  "errors",
+];
 
 export const forms: readonly Form[] = [
   {

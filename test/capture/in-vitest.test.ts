@@ -17,6 +17,7 @@ const FEATURES = [
   "live-bindings",
   "typescript",
   "lanes",
+  "thrown",
 ];
 const tables = (
   await Promise.all(

@@ -18,6 +18,8 @@ export interface Case {
   readonly pattern?: string;
   readonly flags?: string;
   readonly once?: boolean;
+  /** The call must reject: what is wrong with its error, or "". */
+  readonly check?: (error: unknown) => string;
 }
 
 export interface Table {
@@ -47,12 +49,22 @@ export async function runCase(one: Case, worker: Worker): Promise<string> {
     return `capture failed: ${one.pattern ? message : (error as Error).stack}`;
   }
   if (one.pattern) return "it was captured, but it can't be";
+  if (one.check) return checkError(one, captured, worker);
   try {
     const results = await worker.call(captured, ...(one.once ? [one.args] : [one.args, one.args]));
     const wrong = results.find((result) => !isDeepStrictEqual(result, one.expected));
     return wrong === undefined && !results.includes(undefined) ? "" : unlike(one, results);
   } catch (error) {
     return `call failed: ${error instanceof Error ? error.stack : inspect(error)}`;
+  }
+}
+
+async function checkError(one: Case, captured: CapturedFunction, worker: Worker): Promise<string> {
+  try {
+    return `gave ${inspect(await worker.call(captured, one.args))} instead of an error`;
+  } catch (error) {
+    const problem = one.check!(error);
+    return problem && `${problem}: ${inspect(error)}`;
   }
 }
 

@@ -42,6 +42,12 @@ class Names<T extends object | symbol> {
     this.#ids.set(value, id);
     this.#values.set(id, new WeakRef(value));
   }
+
+  /** A restored value goes by the name of the one that it was made from, which it doesn't displace. */
+  adopt(value: T, id: string): void {
+    this.#ids.set(value, id);
+    if (this.valueOf(id) === undefined) this.#values.set(id, new WeakRef(value));
+  }
 }
 
 const symbols = new Names<symbol>();

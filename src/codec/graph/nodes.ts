@@ -73,8 +73,8 @@ export type GraphNode =
   | readonly ["registeredClass", string]
   /** Number of its creator in the code, own properties, prototype, class key if it is a class. */
   | readonly ["function", number, readonly PropertyRecord[], PrototypeRecord, string?]
-  /** A class that the reader knows by key. Name and location are for messages. */
-  | readonly ["class", string, string, string]
+  /** A class that the reader knows by key; its name is for messages. */
+  | readonly ["class", string, string]
   /** A class in an attached graph of its own (which many items may share). */
   | readonly ["attached", number]
   /** A module-level value whose initialiser is run again: number of its creator. */
