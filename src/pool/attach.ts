@@ -157,18 +157,7 @@ class Attachment {
       functionHash: job.meta.functionHash,
       input: parts.input,
     });
-    const { onEnded } = spec;
-    core.running = session.scheduler.submit({
-      ...spec,
-      settled: parts.settled,
-      adopted: parts.adopted,
-      onEnded: (end) => {
-        if (end.state === "done" && !parts.inputComplete) {
-          endJob(session, core, { status: "failed", error: inputIncomplete(job) });
-        }
-        onEnded(end);
-      },
-    });
+    core.running = session.scheduler.submit({ ...spec, settled: parts.settled, adopted: parts.adopted });
     if (this.#cancelled !== undefined) core.running.cancel(this.#cancelled);
   }
 }
@@ -202,14 +191,3 @@ const endedBadly = (id: string, reason: string | undefined): KingletError =>
     remedy: "Run the script again.",
     details: { jobId: id },
   });
-
-const inputIncomplete = (job: JobState): KingletError =>
-  new KingletError(
-    "INPUT_INCOMPLETE",
-    `job ${job.id}: all ${job.drawn.toLocaleString("en")} recorded items are done, but its program died before it had drawn all of its items`,
-    {
-      remedy:
-        "Run the script again with option name to go on from here; or read these results by iterating the job.",
-      details: { jobId: job.id, drawn: job.drawn },
-    },
-  );

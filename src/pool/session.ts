@@ -224,6 +224,11 @@ export class Session {
     if (this.#runs === runs) this.#runs = undefined;
   }
 
+  /** Nothing more can be written to the journal: runs go on in another one. */
+  abandonJournal(journal: Journal): void {
+    if (this.#runs?.id === journal.id) this.#runs = undefined;
+  }
+
   /** This driver leads the journal from now on. */
   adopt(journal: Journal): void {
     this.#journals.add(journal);

@@ -221,6 +221,7 @@ export function jobSpec(parts: SpecParts, opening: readonly JournalRecord[] = NO
     onRequest: (request: NestedRequest) => session.onRequest?.(request, core, depth),
     onEnded: (end) => {
       session.retain(journal, options.retain !== "job" || end.state === "released");
+      if (end.state === "broken" || end.state === "fenced") session.abandonJournal(journal);
       if (ref.number === 0) session.closeJournal(journal).catch(() => {});
       endJob(session, core, endingOf(core, end));
     },
