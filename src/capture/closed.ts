@@ -1,6 +1,7 @@
 import type { GraphNode, Ref } from "../codec/graph/nodes.ts";
 import { isClassUnit } from "./code-unit.ts";
-import { assignedVariables, type FunctionWriter } from "./function-writer.ts";
+import { assignedVariables } from "./bindings.ts";
+import type { FunctionWriter } from "./function-writer.ts";
 import { boundNames, isFunctionNode, lexicalNames, type SyntaxNode } from "./syntax.ts";
 
 /**

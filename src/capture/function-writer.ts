@@ -212,53 +212,16 @@ export class FunctionWriter implements FunctionHook {
       this.choices.recipes.add(recipe);
       throw new TryAgain();
     }
-    throw captureFailure(step, this.#withMaker(step, problem));
+    throw captureFailure(step, withMaker(this, step, problem));
   }
 
   /** Begins anew without the nearest own property of an error that is on the way. */
   #leaveOut(step: CaptureStep): void {
-    for (let at: PathStep | undefined = step; at?.parent; at = at.parent) {
-      const owner = at.owner;
-      if (!owner || !types.isNativeError(owner.object)) continue;
-      const keys = this.choices.leftOut.get(owner.object) ?? new Set();
-      if (keys.has(owner.key)) continue;
-      this.choices.leftOut.set(owner.object, keys.add(owner.key));
-      throw new TryAgain();
-    }
-  }
-
-  /** A value that a package made keeps that package's state: say so. */
-  #withMaker(step: CaptureStep, problem: Problem): Problem {
-    for (let at: CaptureStep | undefined = step; at; at = at.parent as CaptureStep | undefined) {
-      const maker = at.cell && this.packageOf(at.cell.value);
-      if (!maker) continue;
-      return {
-        why: `${problem.why} ("${at.cell!.name}" was made by ${maker}, which keeps state of its own in it)`,
-        remedy:
-          "Make it inside the function, in a helper function, or in a module of its own and import that.",
-      };
-    }
-    return problem;
-  }
-
-  /** The package of node_modules whose code made `value`. */
-  packageOf(value: unknown): string | undefined {
-    const packageOfFunction = (fn: unknown): string | undefined => {
-      if (typeof fn !== "function" || types.isProxy(fn)) return undefined;
-      const { location } = this.inspector.function(fn);
-      return location && this.scripts.get(location.scriptId).packageName;
-    };
-    if (!isObject(value) || types.isProxy(value)) return undefined;
-    if (typeof value === "function") return packageOfFunction(value);
-    for (
-      let owner = Object.getPrototypeOf(value) as object | null;
-      owner && !isPlainPrototype(owner);
-      owner = Object.getPrototypeOf(owner) as object | null
-    ) {
-      const name = packageOfFunction(Object.getOwnPropertyDescriptor(owner, "constructor")?.value);
-      if (name) return name;
-    }
-    return undefined;
+    const { leftOut } = this.choices;
+    const found = nearestErrorProperty(step, (error, key) => !leftOut.get(error)?.has(key));
+    if (!found) return;
+    leftOut.set(found.error, (leftOut.get(found.error) ?? new Set()).add(found.key));
+    throw new TryAgain();
   }
 
   /** Where a class arrives as code there is a way to its private fields; elsewhere its constructor must be harmless. */
@@ -267,7 +230,7 @@ export class FunctionWriter implements FunctionHook {
     for (const { classes, step } of this.#privateInstances) {
       const problem = rebuildProblem(classes, (ctor) => !/^(function|attached)$/.test(nodeOf(ctor)));
       if (!problem) continue;
-      const ownFile = classes.filter((ctor) => nodeOf(ctor) === "import" && !this.packageOf(ctor));
+      const ownFile = classes.filter((ctor) => nodeOf(ctor) === "import" && !packageOf(this, ctor));
       if (!this.#options.classesByKey && ownFile.some((ctor) => !this.choices.byValue.has(ctor))) {
         for (const ctor of ownFile) this.choices.byValue.add(ctor);
         throw new TryAgain();
@@ -312,11 +275,11 @@ export class FunctionWriter implements FunctionHook {
     if (restored) return restored;
     if (this.#scriptsByValue.has(script) || script.isRestored) return undefined;
     for (const unit of this.units) this.imports.indexScript(unit.script, unit.scopes);
-    return this.imports.find(fn) ?? this.#ownExport(fn, script, () => details.scopes());
+    return this.imports.find(fn) ?? this.ownExport(fn, script, () => details.scopes());
   }
 
   /** How the function can be imported, if the module that defines it exports it. */
-  #ownExport(fn: object, script: Script, scopes: () => readonly Scope[]): ImportReference | undefined {
+  ownExport(fn: object, script: Script, scopes: () => readonly Scope[]): ImportReference | undefined {
     if (script.syntax.isVite) return this.#exports.findViteMember(fn);
     return this.imports.findOwnExport(fn, script, scopes);
   }
@@ -329,8 +292,8 @@ export class FunctionWriter implements FunctionHook {
     step: CaptureStep,
     home: object | undefined,
   ): GraphNode {
-    const parsed = this.#parse(text, step);
-    this.#refuseUnknowable(parsed, step);
+    const parsed = parseText(this, text, step);
+    refuseUnknowable(this, parsed, step);
     const location = details.location!;
     const found = script.find(text, location);
     const scopes = details.scopes();
@@ -353,259 +316,9 @@ export class FunctionWriter implements FunctionHook {
     };
     this.units.push(unit);
     this.#exports.noteImports(script, scopes, this.imports);
-    this.#bindVariables(unit, step);
-    this.#bindThis(unit, step);
-    this.#bindSuper(unit, step, home);
-    return this.#functionNode(unit, fn, step);
+    bindVariables(this, unit, step);
+    bindThis(this, unit, step);
+    bindSuper(this, unit, step, home);
+    return functionNode(this, unit, fn, step);
   }
-
-  #parse(text: string, step: CaptureStep): ParsedFunction {
-    try {
-      return parseFunction(text);
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      this.fail(step, {
-        why: `its source could not be parsed (${error.message}): ${text.slice(0, 80)}`,
-      });
-    }
-  }
-
-  #refuseUnknowable({ facts, kind, node }: ParsedFunction, step: CaptureStep): void {
-    if (facts.usesEval) {
-      this.fail(step, {
-        why: "it uses eval, which can name any variable, so what it needs is not known",
-        remedy: "Use new Function(…), or pass the values.",
-      });
-    }
-    const [privateName] = facts.privateNames;
-    if (privateName) {
-      this.fail(step, {
-        why: `it uses ${privateName}, and the private name ${privateName} belongs to a class around it`,
-        remedy: "Make it a method of the class and capture the instance.",
-      });
-    }
-    if (facts.usesNewTarget)
-      this.fail(step, { why: "it is an arrow function using new.target, which is not known" });
-    if (facts.usesSuper && kind === "expression" && !node.type.startsWith("Class")) {
-      this.fail(step, {
-        why: "it is an arrow function using super, and the object that super refers to is not known",
-        remedy: "Make it a method.",
-      });
-    }
-  }
-
-  /** Finds each free variable in the function's scopes, and what stands for its value. */
-  #bindVariables(unit: CodeUnit, step: CaptureStep): void {
-    const places = scopePlaces(unit);
-    for (const [name] of freeVariables(unit)) {
-      const depth = unit.scopes.findIndex((scope) => hasVariable(scope, name));
-      if (depth < 0) continue; // a global, or nothing at all
-      const { isModuleLevel, place } = places[depth]!;
-      let value: unknown;
-      try {
-        value = unit.scopes[depth]!.variables[name];
-      } catch {
-        this.fail(variableStep(step, name), {
-          why: "it is not initialised yet: its declaration has not run",
-          remedy: "Declare it before the call.",
-        });
-      }
-      const at = variableStep(step, name, isModuleLevel ? { script: unit.script, name, value } : undefined);
-      const binding = this.bind(unit, name, value, depth, at, isModuleLevel ? place : undefined);
-      if (name === "arguments") unit.parts.argumentsSlot = this.slot((binding as { ref: Ref }).ref);
-      else unit.bindings.set(name, binding);
-    }
-  }
-
-  /** How the variable `name` with that value is provided; `modulePlace` is that of the module-level scope it is in. */
-  bind(
-    unit: CodeUnit,
-    name: string,
-    value: unknown,
-    depth: number,
-    step: CaptureStep,
-    modulePlace: number | undefined,
-  ): Binding {
-    const { script } = unit;
-    const isModuleLevel = modulePlace !== undefined;
-    const variable = isModuleLevel ? script.syntax.imports.get(name) : undefined;
-    const isThatOne =
-      variable && (variable.place === modulePlace || (modulePlace === -1 && variable.kind === "require"));
-    const imported = isThatOne && this.#importedBinding(variable, script, value, depth, step);
-    if (imported) return imported;
-    if (isModuleLevel && this.choices.recipes.has(`${script.id}#${name}`)) {
-      const ref = planRecipe(this, unit, name, step);
-      this.writer.alias(value, ref);
-      return { kind: "variable", depth, ref };
-    }
-    const special = isModuleLevel ? moduleSpecial(name, value, script) : undefined;
-    return {
-      kind: "variable",
-      depth,
-      ref: special ? this.writer.add(special) : this.writer.ref(value, step),
-    };
-  }
-
-  #importedBinding(
-    variable: ImportedVariable,
-    script: Script,
-    value: unknown,
-    depth: number,
-    step: CaptureStep,
-  ): Binding | undefined {
-    if (!this.imports.isStillImported(variable, script, value)) return undefined;
-    if (variable.phase) this.fail(step, { why: `it is an import ${variable.phase}, which is not supported` });
-    if (isObject(value) && this.choices.byValue.has(value)) return undefined;
-    const reference = this.imports.referenceOf(variable, script);
-    if (!reference) return undefined;
-    rememberReference(reference, value);
-    // Values of the same identity met elsewhere are the same import.
-    const isLive = variable.kind === "import" && script.syntax.isModule;
-    if (isLive && !isObject(value) && typeof value !== "symbol") return { kind: "import", reference };
-    const id = this.writer.add(this.imports.node(reference));
-    this.writer.alias(value, id);
-    return isLive ? { kind: "import", reference } : { kind: "variable", depth, ref: id };
-  }
-
-  #bindThis(unit: CodeUnit, step: CaptureStep): void {
-    const { parsed, found, script } = unit;
-    if (!parsed.facts.usesThis || parsed.node.type !== "ArrowFunctionExpression") return;
-    const isTopLevel =
-      found && !found.parents.some((node) => /^(Function(Declaration|Expression)|Class)/.test(node.type));
-    if (isTopLevel && (script.syntax.isModule || script.syntax.isVite)) return; // `this` is undefined there
-    const creator = found && findCreatorThis(unit, this.inspector);
-    if (!creator) {
-      this.fail(step, {
-        why: "it is an arrow function using `this`, and V8 does not tell what its `this` is (the function that made it isn't running now)",
-        remedy: "Write `const self = this` and use self.",
-      });
-    }
-    unit.parts.thisSlot = this.slot(this.writer.ref(creator.value, variableStep(step, "this")));
-  }
-
-  #bindSuper(unit: CodeUnit, step: CaptureStep, home: object | undefined): void {
-    const { facts, kind } = unit.parsed;
-    if (!facts.usesSuper || kind === "expression") return;
-    if (!home) {
-      this.fail(step, {
-        why: "it is a method using super, and the object that super refers to is not known",
-        remedy: "Capture the whole object or class.",
-      });
-    }
-    const prototype = Object.getPrototypeOf(home) as object | null;
-    if (prototype && isPlainPrototype(prototype)) return;
-    const ref: Ref = prototype
-      ? this.writer.ref(prototype, { parent: step, text: ".[[HomeObject]]" })
-      : [null];
-    unit.parts.homeSlot = this.slot(ref);
-  }
-
-  /** Own properties, prototype and, for classes, what their definition evaluated once. */
-  #functionNode(unit: CodeUnit, fn: CallableObject, step: CaptureStep): GraphNode {
-    const isClass = isClassUnit(unit);
-    const declared = isClass ? readClassParts(this, unit, fn, step) : undefined;
-    const naturalName = unit.isDeclaration ? undefined : ownName(unit.parsed);
-    const name = Object.getOwnPropertyDescriptor(fn, "name");
-    const nameIsNatural = name !== undefined && !name.writable && name.value === naturalName;
-    const records = this.writer.properties(fn, step, (key) => {
-      if (key === "length" || key === "prototype" || key === "arguments" || key === "caller") return true;
-      return declared?.statics.has(key) || (key === "name" && nameIsNatural);
-    });
-    const prototype = this.#prototypeRecord(unit, fn, step, declared?.methods);
-    return isClass
-      ? ["function", unit.id, records, prototype, this.#classKey(unit, fn)]
-      : ["function", unit.id, records, prototype];
-  }
-
-  #prototypeRecord(
-    unit: CodeUnit,
-    fn: CallableObject,
-    step: CaptureStep,
-    classMethods: ReadonlySet<PropertyKey> | undefined,
-  ): PrototypeRecord {
-    const prototype: unknown = Object.getOwnPropertyDescriptor(fn, "prototype")?.value;
-    if (!isObject(prototype)) return null;
-    const at: PathStep = { parent: step, text: ".prototype" };
-    if (classMethods) {
-      const records = this.writer.properties(prototype, at, (key) => classMethods.has(key));
-      return records.length > 0 ? ["fill", records, -1] : null;
-    }
-    if (Object.getOwnPropertyDescriptor(prototype, "constructor")?.value === fn) {
-      // A constructor of the old kind: the prototype that it comes with is filled.
-      const records = this.writer.properties(prototype, at, (key) => key === "constructor");
-      const parent = Object.getPrototypeOf(prototype) as object | null;
-      const parentRef = parent && !isPlainPrototype(parent) ? this.writer.prototypeRef(parent, at) : -1;
-      return records.length > 0 || parentRef !== -1 ? ["fill", records, parentRef] : null;
-    }
-    const isOwn = unit.parsed.node.type === "FunctionExpression" && !unit.parsed.node["generator"];
-    return isOwn || Reflect.ownKeys(prototype).length > 0
-      ? ["replace", this.writer.ref(prototype, at)]
-      : null;
-  }
-
-  /** The same for the same class in every process: where it is exported, or where it stands and which of these it is. */
-  #classKey(unit: CodeUnit, fn: CallableObject): string {
-    const { script, location, text } = unit;
-    const known = classNames.known(fn);
-    if (known !== undefined) return known;
-    const exported = script.isRestored ? undefined : this.#ownExport(fn, script, () => unit.scopes);
-    if (exported) {
-      const key = referenceKey(exported);
-      classNames.remember(fn, key);
-      return key;
-    }
-    const place = `${script.url}:${location.lineNumber}:${location.columnNumber}`;
-    return classNames.nameOf(
-      fn,
-      `class:${createHash("sha256").update(`${place}\n${text}`).digest("hex").slice(0, 20)}`,
-    );
-  }
-}
-
-/** The variables that a function needs, its own name among them where that is a variable of the outside. */
-export function freeVariables(unit: CodeUnit): Map<string, VariableUse[]> {
-  const { facts, node } = unit.parsed;
-  if (!unit.isDeclaration) return facts.free;
-  return new Map([...facts.free, [node["id"].name as string, facts.selfUses]]);
-}
-
-/** Names that it assigns, its own included. */
-export function assignedVariables(unit: CodeUnit): Set<string> {
-  const { facts, node } = unit.parsed;
-  if (!unit.isDeclaration || !facts.selfAssigned) return facts.assigned;
-  return new Set([...facts.assigned, node["id"].name as string]);
-}
-
-export function hasVariable(scope: Scope, name: string): boolean {
-  return scope.kind === "With Block" ? name in scope.variables : Object.hasOwn(scope.variables, name);
-}
-
-/** A declared function is known by a variable of its scope; an expression has its name to itself. */
-function isDeclaration(
-  parsed: ParsedFunction,
-  foundType: string | undefined,
-  fn: object,
-  scopes: readonly Scope[],
-): boolean {
-  const { node, kind } = parsed;
-  if (kind !== "expression" || node.type !== "FunctionExpression" || parsed.facts.selfUses.length === 0)
-    return false;
-  if (foundType !== undefined) return foundType === "FunctionDeclaration";
-  const name: string = node["id"].name;
-  return scopes.some((scope) => hasVariable(scope, name) && scope.variables[name] !== fn);
-}
-
-/** The name that the language gives to the function where it is evaluated again. */
-function ownName({ kind, node }: ParsedFunction): string {
-  if (kind === "expression") return (node["id"]?.name as string | undefined) ?? "";
-  return String(node["key"]?.name ?? node["key"]?.value ?? "");
-}
-
-/** What module systems put at module level: `require`, `module`, vite's import(). */
-function moduleSpecial(name: string, value: unknown, script: Script): GraphNode | undefined {
-  if (name === "require" && typeof value === "function") return ["require", script.fileUrl];
-  if (name === "__vite_ssr_dynamic_import__") return ["dynamicImport", script.fileUrl];
-  if (name === "__vite_ssr_import_meta__" || (name === "module" && value instanceof module))
-    return ["moduleMeta", script.fileUrl];
-  return undefined;
 }

@@ -2,7 +2,9 @@ import type { PathStep } from "../codec/graph/path.ts";
 import { pathSteps } from "../codec/graph/path.ts";
 import { parseFunction } from "./analyze.ts";
 import { type CodeUnit, MODULE_DEPTH } from "./code-unit.ts";
-import { type FunctionWriter, hasVariable } from "./function-writer.ts";
+import { bindVariable, hasVariable } from "./bindings.ts";
+import { packageOf } from "./blame.ts";
+import type { FunctionWriter } from "./function-writer.ts";
 import type { Scope } from "./inspector.ts";
 import { initialiserOf } from "./modules.ts";
 import { scopePlaces } from "./places.ts";
@@ -17,7 +19,7 @@ import { type CaptureStep, variableStep } from "./steps.ts";
 /** Key of the variable on the way to `step` that could be made again; the innermost one. */
 export function recipeFor(step: PathStep, capture: FunctionWriter): string | undefined {
   const candidate = pathSteps(step as CaptureStep).findLast(
-    ({ cell }) => cell && !cell.script.packageName && capture.packageOf(cell.value) !== undefined,
+    ({ cell }) => cell && !cell.script.packageName && packageOf(capture, cell.value) !== undefined,
   );
   const cell = candidate?.cell;
   if (!cell || !initialiserOf(cell.script.syntax.tree, cell.name)) return undefined;
@@ -87,7 +89,10 @@ function bindNeed(capture: FunctionWriter, unit: CodeUnit, name: string, step: C
   const at = variableStep(step, name, { script: unit.script, name, value });
   if (depth >= 0 || imported) {
     const place = depth >= 0 ? scopePlaces(unit)[depth]!.place : imported!.place;
-    unit.bindings.set(name, capture.bind(unit, name, value, depth < 0 ? MODULE_DEPTH : depth, at, place));
+    unit.bindings.set(
+      name,
+      bindVariable(capture, { unit, name, value, depth: depth < 0 ? MODULE_DEPTH : depth, step: at }, place),
+    );
   } else {
     const ref = planRecipe(capture, unit, name, step);
     unit.bindings.set(name, { kind: "variable", depth: MODULE_DEPTH, ref });

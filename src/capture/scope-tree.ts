@@ -1,7 +1,7 @@
 import type { Ref } from "../codec/graph/nodes.ts";
 import { type CodeUnit, MODULE_DEPTH } from "./code-unit.ts";
 import type { FunctionWriter } from "./function-writer.ts";
-import { assignedVariables } from "./function-writer.ts";
+import { assignedVariables } from "./bindings.ts";
 import type { Scope } from "./inspector.ts";
 import { scopePlaces } from "./places.ts";
 import { sharesScope } from "./probe.ts";
