@@ -1,26 +1,22 @@
-import { createHash } from "node:crypto";
-import type { Codec } from "../codec/contract.ts";
-import { TaskError, UnserializableError, UsageError } from "../errors.ts";
+import { TaskError, UsageError } from "../errors.ts";
 import { isFuture, isJob } from "../future.ts";
 import {
   ENTRY_FAILED,
-  ENTRY_OBJECT,
   ENTRY_OUTCOME,
   ENTRY_OUTCOMES,
-  ENTRY_VALUE,
-  type EntryKind,
   entryIsOk,
   type FailedOutcome,
   type OutcomeRef,
-  RunBuilder,
 } from "../job/entries.ts";
-import { OBJECT_THRESHOLD_BYTES, objectName } from "../job/keys.ts";
 import { show } from "../options.ts";
 import type { DrawnInputs, JobInput } from "../scheduler/contract.ts";
-import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
+import type { MaybePromise } from "../storage/contract.ts";
 import { ContinuedInput, type NamedOutcomes } from "./continue.ts";
+import { type InputContext, InputRuns } from "./input-runs.ts";
 import type { FutureHandle, JobCore, JobHandle } from "./job-handle.ts";
 import type { Segment } from "./outcomes.ts";
+
+export type { InputContext } from "./input-runs.ts";
 
 /** Items of an array up to which all are encoded before the call returns, so that a bad one is an error at once. */
 const CHECKED_AT_ONCE = 10_000;
@@ -29,17 +25,6 @@ const CHUNK_TASKS = 1024;
 const CHUNK_BYTES = 1024 * 1024;
 /** Items of an async iterable that are encoded ahead of being drawn. */
 const PUMP_AHEAD = 1024;
-
-export interface InputContext {
-  readonly codec: Codec;
-  readonly store: ObjectStore;
-  readonly journalPrefix: string;
-  readonly jobNumber: number;
-  /** The job that is being fed. */
-  readonly core: JobCore;
-  /** Name big items by their content, so that equal ones are found again. */
-  readonly byContent?: boolean;
-}
 
 /** @throws UsageError BAD_ARGUMENT where `items` can't be gone over; UnserializableError for a bad item of an array */
 export function inputFrom(items: unknown, context: InputContext, named?: Promise<NamedOutcomes>): JobInput {
@@ -78,78 +63,6 @@ function knownLength(items: Iterable<unknown>): number | undefined {
   if (items instanceof Set || items instanceof Map) return items.size;
   if (ArrayBuffer.isView(items) && "length" in items) return items.length as number;
   return undefined;
-}
-
-/** Builds runs of inputs, item by item. */
-class InputRuns {
-  readonly context: InputContext;
-  index = 0;
-  bytes = 0;
-  #run: RunBuilder | undefined;
-  #puts: Promise<unknown>[] | undefined;
-
-  constructor(context: InputContext) {
-    this.context = context;
-  }
-
-  get count(): number {
-    return this.#run?.count ?? 0;
-  }
-
-  get runBytes(): number {
-    return this.#run?.bodyBytes ?? 0;
-  }
-
-  /** @throws UnserializableError naming `items[index].path` */
-  add(item: unknown): void {
-    const { codec, store, journalPrefix, jobNumber, byContent } = this.context;
-    let chunks: Uint8Array[];
-    try {
-      chunks = codec.encode(item, "item");
-    } catch (error) {
-      if (!(error instanceof UnserializableError)) throw error;
-      codec.encode(item, `items[${this.index}]`); // throws again, with the item's place in its path
-      throw error;
-    }
-    let lengthBytes = 0;
-    for (const chunk of chunks) lengthBytes += chunk.length;
-    if (lengthBytes < OBJECT_THRESHOLD_BYTES) this.addEntry(ENTRY_VALUE, chunks);
-    else {
-      const name = byContent ? `in-${sha256(chunks)}` : `in-${jobNumber}-${this.index}`;
-      const key = journalPrefix + objectName(name);
-      const put = store.put(key, chunks);
-      put.catch(() => {}); // it is awaited in `take`
-      this.#puts ??= [];
-      this.#puts.push(put);
-      this.addEntry(ENTRY_OBJECT, [Buffer.from(key)]);
-    }
-    this.bytes += lengthBytes;
-  }
-
-  addEntry(kind: EntryKind, chunks: readonly Uint8Array[]): void {
-    this.#run ??= new RunBuilder({ jobNumber: this.context.jobNumber, attempt: 0, first: this.index });
-    this.#run.add(kind, chunks);
-    this.index += 1;
-  }
-
-  /** The run so far, of one item at least; a promise while big items are being stored. */
-  take(): MaybePromise<Uint8Array> {
-    const chunks = this.#run!.finish();
-    const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-    const puts = this.#puts;
-    this.#puts = undefined;
-    this.#run = undefined;
-    if (!puts) return bytes;
-    const stored = Promise.all(puts).then(() => bytes);
-    stored.catch(() => {}); // nobody may draw it any more, if the job failed meanwhile
-    return stored;
-  }
-}
-
-function sha256(chunks: readonly Uint8Array[]): string {
-  const hash = createHash("sha256");
-  for (const chunk of chunks) hash.update(chunk);
-  return hash.digest("hex");
 }
 
 /** What an input of futures waits for: their commits. */

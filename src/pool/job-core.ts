@@ -1,0 +1,193 @@
+import { KingletError, TaskError } from "../errors.ts";
+import type { Run } from "../job/entries.ts";
+import type { CommittedRange } from "../job/fold.ts";
+import type { FrameLocation } from "../job/journal.ts";
+import type { JobKind } from "../job/records.ts";
+import type { JobProgress, JobStatus } from "../job.ts";
+import type { RunningJob } from "../scheduler/contract.ts";
+import type { MaybePromise } from "../storage/contract.ts";
+import { type Outcome, type OutcomeReader, OutcomeTable, readOutcome, type Segment } from "./outcomes.ts";
+
+/** Tasks that may be ahead of a slow consumer before no more items are drawn. */
+const STREAM_WINDOW_TASKS = 10_000;
+
+/** How a job ended, for those who wait on it. */
+export interface JobEnding {
+  readonly status: Exclude<JobStatus, "running">;
+  /** Index of the task whose failure ended a `map`. */
+  readonly failedIndex?: number;
+  /** What ended the job other than a task: cancellation, a bad item, the store. */
+  readonly error?: unknown;
+}
+
+/** The driver's side of a job, common to Job and Future: its outcomes, who waits for them, how it ended. */
+export class JobCore {
+  readonly id: string;
+  /** Of an attached job it is known once its journal was read. */
+  kind: JobKind;
+  readonly reader: OutcomeReader;
+  readonly journalPrefix: string;
+  readonly table: OutcomeTable;
+  running: RunningJob | undefined;
+  ending: JobEnding | undefined;
+  /** Someone awaited or iterated it. */
+  observed = false;
+  #wake: (() => void)[] = [];
+  #listeners: Set<(segment: Segment) => void> | undefined;
+  #whenEnded: (() => void)[] | undefined;
+  #cancelling: string | undefined;
+  /** Whoever consumes the results: decides how far items are drawn ahead. */
+  demand: "unknown" | "all" | "stream" = "unknown";
+  consumed = 0;
+  total: number | undefined;
+  onCancel: ((reason: string) => void) | undefined;
+  /** Called when the job begins, or ceases, to keep the process alive. */
+  onHold: ((holds: boolean) => void) | undefined;
+  #holding = false;
+  /** The pool doesn't wait for it. */
+  detached = false;
+
+  constructor(id: string, kind: JobKind, reader: OutcomeReader, journalPrefix: string) {
+    this.id = id;
+    this.kind = kind;
+    this.reader = reader;
+    this.journalPrefix = journalPrefix;
+    this.table = new OutcomeTable(reader.store, journalPrefix);
+  }
+
+  // — what the scheduler tells
+
+  committed(run: Run, first: number, count: number, location: FrameLocation, skipBytes: 0 | 1): void {
+    this.#announce(this.table.add(run, first, count, location, skipBytes));
+  }
+
+  committedEarlier(range: CommittedRange): void {
+    this.#announce(this.table.addStored(range));
+  }
+
+  end(ending: JobEnding): void {
+    if (this.ending) return;
+    this.ending = ending;
+    this.wake();
+    const waiting = this.#whenEnded;
+    this.#whenEnded = undefined;
+    if (waiting) for (const callback of waiting) callback();
+  }
+
+  #announce(segment: Segment): void {
+    if (this.#listeners) for (const listener of this.#listeners) listener(segment);
+    if (this.#wake.length > 0) this.wake();
+  }
+
+  wake(): void {
+    const waiting = this.#wake;
+    this.#wake = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  // — what consumers ask
+
+  /** Hears of every segment, those of the past first. */
+  listen(listener: (segment: Segment) => void): () => void {
+    for (const segment of this.table.segments()) listener(segment);
+    const listeners = (this.#listeners ??= new Set());
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  /** Resolves when a segment was committed or the job ended. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  ended(): Promise<JobEnding> {
+    return new Promise((resolve) => this.onceEnded(() => resolve(this.ending!)));
+  }
+
+  /** Calls back when the job has ended; at once, if it has. */
+  onceEnded(callback: () => void): void {
+    if (this.ending) callback();
+    else if (this.#whenEnded) this.#whenEnded.push(callback);
+    else this.#whenEnded = [callback];
+  }
+
+  want(demand: "all" | "stream", observing = true): void {
+    if (observing) this.observed = true;
+    if (this.demand === "all" || this.demand === demand) return;
+    this.demand = demand;
+    this.hold(true);
+    this.running?.inputReady();
+  }
+
+  /** How many more tasks may be drawn after `drawn`, given who consumes their results. */
+  drawRoom(drawn: number): number {
+    if (this.demand === "all") return Number.POSITIVE_INFINITY;
+    const room = Math.max(0, this.consumed + STREAM_WINDOW_TASKS - drawn);
+    // Nobody may ever ask for the results: that must not keep the process from ending.
+    if (room === 0 && this.demand === "unknown") this.hold(false);
+    return room;
+  }
+
+  /** Whether the process stays alive for this job. */
+  hold(holds: boolean): void {
+    if (holds === this.#holding || (holds && (this.ending || this.detached))) return;
+    this.#holding = holds;
+    this.onHold?.(holds);
+  }
+
+  detach(): void {
+    this.observed = true;
+    this.detached = true;
+    this.hold(false);
+  }
+
+  consume(upto: number): void {
+    const before = this.consumed;
+    this.consumed = Math.max(before, upto);
+    if (this.demand === "stream" && Math.floor(before / 256) !== Math.floor(this.consumed / 256)) {
+      this.running?.inputReady();
+    }
+  }
+
+  /** The error that the job ended with, if it did not end well. */
+  async failure(): Promise<unknown> {
+    const ending = await this.ended();
+    if (ending.error !== undefined) return ending.error;
+    if (ending.failedIndex !== undefined) {
+      const outcome = await this.outcomeOf(ending.failedIndex);
+      if (!outcome.ok) return outcome.error;
+    }
+    if (ending.status === "done") return undefined;
+    return new TaskError("CANCELLED", `job ${this.id} was ${ending.status}`, { details: { jobId: this.id } });
+  }
+
+  async outcomeOf(index: number): Promise<Outcome<unknown>> {
+    const segment = this.table.holding(index);
+    if (!segment) throw new KingletError("INTERNAL", `task ${index} of job ${this.id} has no outcome`);
+    return readOutcome(this.reader, (await this.table.load(segment)).entry(index), index);
+  }
+
+  read(run: Run, index: number): MaybePromise<Outcome<unknown>> {
+    return readOutcome(this.reader, run.entry(index), index);
+  }
+
+  async cancel(reason = "cancelled by the program"): Promise<void> {
+    this.#cancelling ??= reason;
+    this.observed = true;
+    this.onCancel?.(reason);
+    await this.ended();
+  }
+
+  get progress(): JobProgress {
+    const counts = this.running?.counts;
+    return {
+      total: this.total ?? counts?.total,
+      drawn: counts?.drawn ?? this.table.committed,
+      done: this.table.committed,
+      failed: counts?.failed ?? 0,
+      running: this.ending ? 0 : (counts?.running ?? 0),
+      retried: counts?.retried ?? 0,
+      state: this.ending?.status ?? "running",
+    };
+  }
+}
