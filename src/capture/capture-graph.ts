@@ -1,13 +1,8 @@
 import type { Graph } from "../codec/graph/envelope.ts";
 import type { GraphTable, Ref } from "../codec/graph/nodes.ts";
+import { type CaptureChoices, TryAgain } from "./context.ts";
 import { emitCode } from "./emit.ts";
-import {
-  type CaptureChoices,
-  FunctionWriter,
-  type FunctionWriterOptions,
-  type ProcessKnowledge,
-  TryAgain,
-} from "./function-writer.ts";
+import { FunctionWriter, type FunctionWriterOptions, type ProcessKnowledge } from "./function-writer.ts";
 import { type Inspector, openInspector } from "./inspector.ts";
 import { KnownExports } from "./known-exports.ts";
 import { Scripts } from "./scripts.ts";

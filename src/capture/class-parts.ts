@@ -1,7 +1,7 @@
 import type { CallableObject } from "../codec/graph/hooks.ts";
 import { textOf } from "./classes.ts";
 import type { CodeUnit } from "./code-unit.ts";
-import type { FunctionWriter } from "./function-writer.ts";
+import type { CaptureContext } from "./context.ts";
 import type { CaptureStep } from "./steps.ts";
 import { keyName, type SyntaxNode } from "./syntax.ts";
 
@@ -13,7 +13,7 @@ export interface DeclaredKeys {
 
 /** Reads from the live class what its definition evaluated once: heritage, computed keys, static fields. */
 export function readClassParts(
-  capture: FunctionWriter,
+  capture: CaptureContext,
   unit: CodeUnit,
   fn: CallableObject,
   step: CaptureStep,
@@ -50,7 +50,7 @@ export function readClassParts(
 
 /** The key of `[expression]() {}`: the one whose method has that very text. */
 function readComputedKey(
-  capture: FunctionWriter,
+  capture: CaptureContext,
   unit: CodeUnit,
   fn: CallableObject,
   member: SyntaxNode,

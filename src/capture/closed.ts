@@ -1,14 +1,13 @@
 import type { GraphNode, Ref } from "../codec/graph/nodes.ts";
-import { isClassUnit } from "./code-unit.ts";
-import { assignedVariables } from "./bindings.ts";
-import type { FunctionWriter } from "./function-writer.ts";
+import { assignedVariables, isClassUnit } from "./code-unit.ts";
+import type { CaptureContext } from "./context.ts";
 import { boundNames, isFunctionNode, lexicalNames, type SyntaxNode } from "./syntax.ts";
 
 /**
  * True if nothing that the functions captured can change while they run: then one linked function serves all
  * tasks. Assigned variables, ordinary objects, classes, and functions that are more than called can change.
  */
-export function isClosed(capture: FunctionWriter, root: Ref, plainShared: boolean): boolean {
+export function isClosed(capture: CaptureContext, root: Ref, plainShared: boolean): boolean {
   const { nodes } = capture.writer;
   if (!nodes.every((node) => (node[0] === "plain" ? plainShared : isUnchanging(node)))) return false;
   if (typeof root !== "number" || nodes[root]![0] === "object") return false;
@@ -52,7 +51,7 @@ function isUnchanging(node: GraphNode): boolean {
  * True if capturing the function again later would give the same: all its variables are imports or constants, and
  * none holds data that this process could change meanwhile.
  */
-export function isConstant(capture: FunctionWriter): boolean {
+export function isConstant(capture: CaptureContext): boolean {
   if (capture.writer.nodes.some((node) => node[0] === "plain")) return false;
   return capture.units.every((unit) =>
     [...unit.bindings].every(([name, binding]) => {

@@ -1,9 +1,10 @@
 import type { Ref } from "../codec/graph/nodes.ts";
-import type { ParsedFunction } from "./analyze.ts";
+import type { ParsedFunction, VariableUse } from "./analyze.ts";
 import type { CodeLocation, Scope } from "./inspector.ts";
 import type { FoundNode } from "./modules.ts";
 import type { ImportReference } from "./references.ts";
 import type { Script } from "./scripts.ts";
+import type { CaptureStep } from "./steps.ts";
 import type { SyntaxNode } from "./syntax.ts";
 
 /** How a free variable of a function is provided where it is restored. */
@@ -52,4 +53,31 @@ export interface UnitParts {
 
 export function isClassUnit(unit: CodeUnit): boolean {
   return unit.parsed.node.type === "ClassExpression" || unit.parsed.node.type === "ClassDeclaration";
+}
+
+/** A variable that a function needs, found in its scope number `depth`. */
+export interface Variable {
+  readonly unit: CodeUnit;
+  readonly name: string;
+  readonly value: unknown;
+  readonly depth: number;
+  readonly step: CaptureStep;
+}
+
+/** The variables that a function needs, its own name among them where that is a variable of the outside. */
+export function freeVariables(unit: CodeUnit): Map<string, VariableUse[]> {
+  const { facts, node } = unit.parsed;
+  if (!unit.isDeclaration) return facts.free;
+  return new Map([...facts.free, [node["id"].name as string, facts.selfUses]]);
+}
+
+/** Names that it assigns, its own included. */
+export function assignedVariables(unit: CodeUnit): Set<string> {
+  const { facts, node } = unit.parsed;
+  if (!unit.isDeclaration || !facts.selfAssigned) return facts.assigned;
+  return new Set([...facts.assigned, node["id"].name as string]);
+}
+
+export function hasVariable(scope: Scope, name: string): boolean {
+  return scope.kind === "With Block" ? name in scope.variables : Object.hasOwn(scope.variables, name);
 }

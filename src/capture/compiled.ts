@@ -2,9 +2,26 @@ import { createHash } from "node:crypto";
 import vm from "node:vm";
 import { type Graph, unpackGraph } from "../codec/graph/envelope.ts";
 import type { SharedParts } from "../codec/graph/reader.ts";
-import type { LinkRuntime } from "./link.ts";
 import { loadImport } from "./loading.ts";
+import type { SetPrivates } from "./rebuild.ts";
 import { rememberMapping } from "./stack.ts";
+
+/** What restored code calls: see emit.ts. */
+export interface LinkRuntime {
+  /** Instances are being rebuilt: constructors and field initialisers do nothing. */
+  readonly rebuilding: boolean;
+  /** Arguments that constructors can take apart without running anything. */
+  readonly anyArguments: readonly unknown[];
+  slot(number: number): unknown;
+  settled(number: number): unknown;
+  variables(...assignments: (() => void)[]): void;
+  function(number: number, create: () => unknown): void;
+  privates(ctor: object, set: SetPrivates): void;
+  method(holder: object): unknown;
+  module(number: number): unknown;
+  meta(url: string): object;
+  importer(url: string): unknown;
+}
 
 /** A graph whose code is compiled and whose modules are loaded: it can be linked any number of times. */
 export interface CompiledGraph {

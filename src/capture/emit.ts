@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import type { CodeRecord, MappingPoint, Ref } from "../codec/graph/nodes.ts";
 import { privateNames } from "./classes.ts";
-import { type CodeUnit, isClassUnit } from "./code-unit.ts";
-import { freeVariables } from "./bindings.ts";
-import type { FunctionWriter } from "./function-writer.ts";
+import { type CodeUnit, freeVariables, isClassUnit } from "./code-unit.ts";
+import type { CaptureContext } from "./context.ts";
 import type { referenceKey } from "./references.ts";
 import { buildScopes, type RootScope, type ScopeNode } from "./scope-tree.ts";
 import { childNodes, keyName, type SyntaxNode } from "./syntax.ts";
@@ -32,7 +31,7 @@ interface Edit {
  *     } })();
  *     }
  */
-export function emitCode(capture: FunctionWriter): CodeRecord | undefined {
+export function emitCode(capture: CaptureContext): CodeRecord | undefined {
   if (capture.units.length === 0) return undefined;
   const emitter = new Emitter(capture);
   for (const root of buildScopes(capture)) emitter.root(root);
@@ -40,12 +39,12 @@ export function emitCode(capture: FunctionWriter): CodeRecord | undefined {
 }
 
 class Emitter {
-  readonly #capture: FunctionWriter;
+  readonly #capture: CaptureContext;
   readonly #output = new Output();
   readonly #moduleNames = new Map<string, string>();
   readonly #slotOf = new WeakMap<ScopeNode, Map<string, number>>();
 
-  constructor(capture: FunctionWriter) {
+  constructor(capture: CaptureContext) {
     this.#capture = capture;
     this.#output.write(`(${RUNTIME})=>{\n`);
   }

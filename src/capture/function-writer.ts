@@ -1,30 +1,26 @@
-import { createHash } from "node:crypto";
-import module from "node:module";
 import path from "node:path";
-import * as types from "node:util/types";
 import { isNative, nodeFunctionPath } from "../codec/graph/builtins.ts";
 import type { CallableObject, FunctionHook } from "../codec/graph/hooks.ts";
 import { classNames } from "../codec/graph/identity.ts";
 import { liveProblem, type Problem } from "../codec/graph/kinds.ts";
-import type { GraphNode, PrivateRecord, PrototypeRecord, Ref } from "../codec/graph/nodes.ts";
-import type { PathStep } from "../codec/graph/path.ts";
-import { GraphWriter, isObject, isPlainPrototype } from "../codec/graph/writer.ts";
-import { type ParsedFunction, parseFunction, type VariableUse } from "./analyze.ts";
-import { readClassParts } from "./class-parts.ts";
+import type { GraphNode, PrivateRecord, Ref } from "../codec/graph/nodes.ts";
+import { GraphWriter, isObject } from "../codec/graph/writer.ts";
+import { bindSuper, bindThis, bindVariables } from "./bindings.ts";
+import { nearestErrorProperty, packageOf, withMaker } from "./blame.ts";
 import { readPrivates, textOf } from "./classes.ts";
-import { type Binding, type CodeUnit, isClassUnit } from "./code-unit.ts";
+import type { CodeUnit } from "./code-unit.ts";
+import { type CaptureChoices, type CaptureContext, TryAgain } from "./context.ts";
+import { functionNode } from "./function-node.ts";
 import { Imports } from "./imports.ts";
 import type { FunctionDetails, Inspector, Scope } from "./inspector.ts";
+import { isDeclaration, parseText, refuseUnknowable } from "./knowable.ts";
 import type { KnownExports } from "./known-exports.ts";
-import type { ImportedVariable } from "./modules.ts";
-import { scopePlaces } from "./places.ts";
 import { rebuildProblem } from "./rebuild.ts";
-import { planRecipe, recipeFor } from "./recipes.ts";
-import { type ImportReference, referenceKey, rememberReference } from "./references.ts";
+import { recipeFor } from "./recipes.ts";
+import { type ImportReference, rememberReference } from "./references.ts";
 import { knownSpecial } from "./restored-values.ts";
 import type { Script, Scripts } from "./scripts.ts";
-import { type CaptureStep, captureFailure, functionStep, shortLocation, variableStep } from "./steps.ts";
-import { findCreatorThis } from "./this-value.ts";
+import { type CaptureStep, captureFailure, functionStep, shortLocation } from "./steps.ts";
 import { urlOf } from "./urls.ts";
 
 /** What is kept from one capture to the next: scripts with their syntax, symbols with their modules. */
@@ -34,22 +30,9 @@ export interface ProcessKnowledge {
   readonly exports: KnownExports;
 }
 
-/** What a capture keeps from one try to the next: see `TryAgain`. */
-export interface CaptureChoices {
-  /** Module-level variables, `script#name`, whose initialiser is run again in the worker. */
-  readonly recipes: Set<string>;
-  /** Functions sent by value although they could be imported. */
-  readonly byValue: Set<object>;
-  /** Own properties of errors that are left out, by error. */
-  readonly leftOut: Map<object, Set<PropertyKey>>;
-}
-
 /** Whether functions are Node's own; how classes met in items are imported. */
 const nodeFunctions = new WeakMap<object, boolean>();
 const itemClasses = new WeakMap<object, ImportReference>();
-
-/** Thrown to begin a capture anew with other choices. */
-export class TryAgain extends Error {}
 
 export interface FunctionWriterOptions {
   readonly userFiles?: "reference" | "value";
@@ -66,7 +49,7 @@ export interface FunctionWriterOptions {
  * The writer's knowledge of functions and classes: reads what they captured through V8's inspector and collects the
  * code that is sent by value.
  */
-export class FunctionWriter implements FunctionHook {
+export class FunctionWriter implements FunctionHook, CaptureContext {
   readonly writer: GraphWriter = new GraphWriter(this);
   readonly units: CodeUnit[] = [];
   readonly slots: Ref[] = [];
@@ -315,7 +298,7 @@ export class FunctionWriter implements FunctionHook {
       parts: { computedKeys: [], staticPrivates: new Map() },
     };
     this.units.push(unit);
-    this.#exports.noteImports(script, scopes, this.imports);
+    this.#exports.noteImports(script, scopes, (variable) => this.imports.referenceOf(variable, script));
     bindVariables(this, unit, step);
     bindThis(this, unit, step);
     bindSuper(this, unit, step, home);

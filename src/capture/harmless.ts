@@ -22,10 +22,10 @@ export function constructionFacts(ctor: object): ConstructionFacts {
     const { node } = parseFunction(textOf(ctor));
     const members = classMembers(node);
     const fields = members.filter((member) => member.type === "PropertyDefinition" && !member["static"]);
-    const constructor = members.find((member) => member["kind"] === "constructor");
+    const made = members.find((member) => member["kind"] === "constructor");
     facts = {
       initialisers: fields.every(({ value }) => !value || isPure(value, new Set())),
-      constructor: !constructor || isHarmlessBody(constructor["value"]),
+      constructor: !made || isHarmlessBody(made["value"]),
       hasHeritage: node["superClass"] !== null,
     };
     known.set(ctor, facts);

@@ -1,7 +1,7 @@
 import * as types from "node:util/types";
 import type { GraphNode, ImportRecord } from "../codec/graph/nodes.ts";
 import { isPlainPrototype } from "../codec/graph/writer.ts";
-import type { Scope } from "./inspector.ts";
+import { readInitialised, type Scope } from "./inspector.ts";
 import type { KnownExports } from "./known-exports.ts";
 import { type ImportedVariable, localExports } from "./modules.ts";
 import {
@@ -143,15 +143,6 @@ export class Imports {
     if (this.#userFilesByValue && !isPackageFile(script.filePath)) return undefined;
     if (!this.#ownExports.has(fn)) this.#ownExports.set(fn, ownExport(fn, script, scopes));
     return this.#ownExports.get(fn);
-  }
-}
-
-/** Undefined in the temporal dead zone. */
-export function readInitialised(scope: Scope, name: string): unknown {
-  try {
-    return scope.variables[name];
-  } catch {
-    return undefined;
   }
 }
 

@@ -15,6 +15,15 @@ export interface Scope {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
+/** Undefined in the temporal dead zone. */
+export function readInitialised(scope: Scope, name: string): unknown {
+  try {
+    return scope.variables[name];
+  } catch {
+    return undefined;
+  }
+}
+
 /** What V8 knows of a function. */
 export interface FunctionDetails {
   readonly location: CodeLocation | undefined;

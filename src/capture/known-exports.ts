@@ -1,6 +1,5 @@
-import { type Imports, readInitialised } from "./imports.ts";
-import type { Inspector, Scope } from "./inspector.ts";
-import { localExports } from "./modules.ts";
+import { type Inspector, readInitialised, type Scope } from "./inspector.ts";
+import { type ImportedVariable, localExports } from "./modules.ts";
 import { type ImportReference, loadedCommonjs, rememberSymbol, symbolReference } from "./references.ts";
 import type { Script, Scripts } from "./scripts.ts";
 
@@ -24,12 +23,16 @@ export class KnownExports {
   }
 
   /** Notes what `script` imports, once for all captures. */
-  noteImports(script: Script, scopes: readonly Scope[], imports: Imports): void {
+  noteImports(
+    script: Script,
+    scopes: readonly Scope[],
+    referenceOf: (variable: ImportedVariable) => ImportReference | undefined,
+  ): void {
     if (this.#noted.has(script)) return;
     this.#noted.add(script);
     for (const [name, variable] of script.syntax.imports) {
       const scope = scopes.find(({ variables }) => Object.hasOwn(variables, name));
-      const reference = scope && imports.referenceOf(variable, script);
+      const reference = scope && referenceOf(variable);
       if (!scope || !reference) continue;
       this.#note(readInitialised(scope, name), reference, variable.kind === "vite");
     }
@@ -67,7 +70,8 @@ export class KnownExports {
     const commonjs = loadedCommonjs(script.filePath);
     if (typeof commonjs === "object" && commonjs !== null) {
       const record = { parent: script.fileUrl, specifier: script.filePath, commonjs: true };
-      return this.#note(commonjs, { record, path: [] }, false);
+      this.#note(commonjs, { record, path: [] }, false);
+      return;
     }
     if (!script.syntax.isModule) return;
     const scope = details.scopes().find(({ kind }) => kind === "Module");

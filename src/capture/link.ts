@@ -4,7 +4,7 @@ import type { FunctionLinker, FunctionNode } from "../codec/graph/reader.ts";
 import { GraphReader } from "../codec/graph/reader.ts";
 import { UnserializableError } from "../errors.ts";
 import { anyArguments } from "./any-arguments.ts";
-import type { CompiledGraph } from "./compiled.ts";
+import type { CompiledGraph, LinkRuntime } from "./compiled.ts";
 import { importerOf, importMeta, moduleObject } from "./loading.ts";
 import { addWayIn, isRebuilding, makeBare, type SetPrivates, setPrivates } from "./rebuild.ts";
 import {
@@ -27,23 +27,6 @@ export interface LinkScope {
   readonly attached: Map<CompiledGraph, unknown>;
   /** Imports lead to what this process has, not to what loading them again would give. */
   readonly prefersLive: boolean;
-}
-
-/** What restored code calls: see emit.ts. */
-export interface LinkRuntime {
-  /** Instances are being rebuilt: constructors and field initialisers do nothing. */
-  readonly rebuilding: boolean;
-  /** Arguments that constructors can take apart without running anything. */
-  readonly anyArguments: readonly unknown[];
-  slot(number: number): unknown;
-  settled(number: number): unknown;
-  variables(...assignments: (() => void)[]): void;
-  function(number: number, create: () => unknown): void;
-  privates(ctor: object, set: SetPrivates): void;
-  method(holder: object): unknown;
-  module(number: number): unknown;
-  meta(url: string): object;
-  importer(url: string): unknown;
 }
 
 /** Links a graph once: fresh functions, classes and objects. */

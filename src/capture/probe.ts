@@ -2,7 +2,7 @@ import type { Debugger } from "node:inspector";
 import { CaptureError } from "../errors.ts";
 import { anyArguments } from "./any-arguments.ts";
 import { type CodeUnit, isClassUnit } from "./code-unit.ts";
-import type { FunctionWriter } from "./function-writer.ts";
+import type { CaptureContext } from "./context.ts";
 import type { Inspector } from "./inspector.ts";
 
 /** One scope of one function. */
@@ -19,7 +19,7 @@ export interface ScopeOfUnit {
  * @throws CaptureError if it can't be found out; a wrong guess would be a wrong result
  */
 export function sharesScope(
-  capture: FunctionWriter,
+  capture: CaptureContext,
   first: ScopeOfUnit,
   second: ScopeOfUnit,
   variable: string,

@@ -1,15 +1,17 @@
 import type { PathStep } from "../codec/graph/path.ts";
 import { pathSteps } from "../codec/graph/path.ts";
 import { parseFunction } from "./analyze.ts";
-import { type CodeUnit, MODULE_DEPTH } from "./code-unit.ts";
-import { bindVariable, hasVariable } from "./bindings.ts";
 import { packageOf } from "./blame.ts";
-import type { FunctionWriter } from "./function-writer.ts";
+import { type Binding, type CodeUnit, hasVariable, MODULE_DEPTH, type Variable } from "./code-unit.ts";
+import type { CaptureContext } from "./context.ts";
 import type { Scope } from "./inspector.ts";
 import { initialiserOf } from "./modules.ts";
 import { scopePlaces } from "./places.ts";
 import type { Script } from "./scripts.ts";
 import { type CaptureStep, variableStep } from "./steps.ts";
+
+/** Provides a variable at module level: see bindings.ts. */
+type BindVariable = (variable: Variable, modulePlace: number) => Binding;
 
 /**
  * Recipes: a module-level value that a package made and that can't be sent (`const schema = z.object(…)`) is made
@@ -17,7 +19,7 @@ import { type CaptureStep, variableStep } from "./steps.ts";
  */
 
 /** Key of the variable on the way to `step` that could be made again; the innermost one. */
-export function recipeFor(step: PathStep, capture: FunctionWriter): string | undefined {
+export function recipeFor(step: PathStep, capture: CaptureContext): string | undefined {
   const candidate = pathSteps(step as CaptureStep).findLast(
     ({ cell }) => cell && !cell.script.packageName && packageOf(capture, cell.value) !== undefined,
   );
@@ -27,7 +29,11 @@ export function recipeFor(step: PathStep, capture: FunctionWriter): string | und
 }
 
 /** Plans to run the initialiser of `name`, whose value `user` needs: the number of the node that does it. */
-export function planRecipe(capture: FunctionWriter, user: CodeUnit, name: string, step: CaptureStep): number {
+export function planRecipe(
+  capture: CaptureContext,
+  { unit: user, name, step }: Pick<Variable, "unit" | "name" | "step">,
+  bind: BindVariable,
+): number {
   const { script } = user;
   const known = capture.writer.nodes.findIndex(
     (node) => node[0] === "again" && capture.units[node[1]]?.label === recipeLabel(name, script),
@@ -39,12 +45,12 @@ export function planRecipe(capture: FunctionWriter, user: CodeUnit, name: string
   capture.units.push(unit);
   const id = capture.writer.add(["again", unit.id]);
   capture.warnings.push(`"${name}" is made again in the worker: ${source.slice(0, 60)}`);
-  for (const needed of unit.parsed.facts.free.keys()) bindNeed(capture, unit, needed, step);
+  for (const needed of unit.parsed.facts.free.keys()) bindNeed(capture, unit, needed, step, bind);
   return id;
 }
 
 function recipeUnit(
-  capture: FunctionWriter,
+  capture: CaptureContext,
   user: CodeUnit,
   name: string,
   source: string,
@@ -80,7 +86,13 @@ function recipeLabel(name: string, script: Script): string {
 }
 
 /** A variable that the initialiser needs: one that V8 kept, or else one to be made again as well. */
-function bindNeed(capture: FunctionWriter, unit: CodeUnit, name: string, step: CaptureStep): void {
+function bindNeed(
+  capture: CaptureContext,
+  unit: CodeUnit,
+  name: string,
+  step: CaptureStep,
+  bind: BindVariable,
+): void {
   const { imports, tree } = unit.script.syntax;
   const depth = unit.scopes.findIndex((scope) => hasVariable(scope, name));
   const imported = imports.get(name);
@@ -91,10 +103,10 @@ function bindNeed(capture: FunctionWriter, unit: CodeUnit, name: string, step: C
     const place = depth >= 0 ? scopePlaces(unit)[depth]!.place : imported!.place;
     unit.bindings.set(
       name,
-      bindVariable(capture, { unit, name, value, depth: depth < 0 ? MODULE_DEPTH : depth, step: at }, place),
+      bind({ unit, name, value, depth: depth < 0 ? MODULE_DEPTH : depth, step: at }, place),
     );
   } else {
-    const ref = planRecipe(capture, unit, name, step);
+    const ref = planRecipe(capture, { unit, name, step }, bind);
     unit.bindings.set(name, { kind: "variable", depth: MODULE_DEPTH, ref });
   }
 }

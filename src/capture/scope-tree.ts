@@ -1,7 +1,6 @@
 import type { Ref } from "../codec/graph/nodes.ts";
-import { type CodeUnit, MODULE_DEPTH } from "./code-unit.ts";
-import type { FunctionWriter } from "./function-writer.ts";
-import { assignedVariables } from "./bindings.ts";
+import { assignedVariables, type CodeUnit, MODULE_DEPTH } from "./code-unit.ts";
+import type { CaptureContext } from "./context.ts";
 import type { Scope } from "./inspector.ts";
 import { scopePlaces } from "./places.ts";
 import { sharesScope } from "./probe.ts";
@@ -24,7 +23,7 @@ export interface RootScope extends ScopeNode {
  * be found out: scopes of other places in the source, or with other contents, are different; equal ones are the same
  * unless that could be noticed, because someone assigns their variables: then a probe decides (see probe.ts).
  */
-export function buildScopes(capture: FunctionWriter): RootScope[] {
+export function buildScopes(capture: CaptureContext): RootScope[] {
   const roots = new Map<Script, RootScope>();
   const paths = capture.units.map((unit) => scopePath(unit));
   for (const unit of capture.units) {
@@ -55,7 +54,7 @@ interface Member {
   readonly next: number;
 }
 
-function fill(node: ScopeNode, members: readonly Member[], capture: FunctionWriter): void {
+function fill(node: ScopeNode, members: readonly Member[], capture: CaptureContext): void {
   for (const member of members) {
     const isRoot = member.next === 0;
     const here = member.path[member.next - 1];
@@ -114,7 +113,7 @@ function read(scope: Scope, name: string): unknown {
 }
 
 /** Equal scopes whose variables nobody assigns may be one; others are told apart by a probe. */
-function splitByIdentity(group: readonly Member[], capture: FunctionWriter): Member[][] {
+function splitByIdentity(group: readonly Member[], capture: CaptureContext): Member[][] {
   if (group.every(({ path, next }) => path[next]!.isSingle)) return [[...group]];
   const functions = group.filter((member) => member.unit.fn);
   const variable = functions.length > 1 ? assignedIn(group) : undefined;

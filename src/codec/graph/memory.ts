@@ -1,7 +1,15 @@
 import * as types from "node:util/types";
-import type { Base, Ref } from "./nodes.ts";
+import type { FunctionHook } from "./hooks.ts";
+import type { Base, GraphNode, Ref } from "./nodes.ts";
 import type { PathStep } from "./path.ts";
-import type { GraphWriter } from "./writer.ts";
+
+/** What of the graph's writer is needed here. */
+export interface MemoryHost {
+  readonly hook: FunctionHook;
+  body(bytes: Uint8Array): number;
+  add(node: GraphNode): number;
+  known(value: object): number | undefined;
+}
 
 interface ViewOfMemory {
   readonly base: MutableView;
@@ -22,10 +30,10 @@ interface Memory {
  * only the parts in use are sent: the rest belongs to others, and may hold their secrets.
  */
 export class MemoryWriter {
-  readonly #writer: GraphWriter;
+  readonly #writer: MemoryHost;
   readonly #memories = new Map<ArrayBuffer, Memory>();
 
-  constructor(writer: GraphWriter) {
+  constructor(writer: MemoryHost) {
     this.#writer = writer;
   }
 
