@@ -6,7 +6,7 @@ import type { CaptureContext } from "./context.ts";
 import type { ImportedVariable } from "./modules.ts";
 import { scopePlaces } from "./places.ts";
 import { planRecipe } from "./recipes.ts";
-import { rememberReference } from "./references.ts";
+import { fileOfSpecifier, rememberReference } from "./references.ts";
 import type { Script } from "./scripts.ts";
 import { type CaptureStep, variableStep } from "./steps.ts";
 import { findCreatorThis } from "./this-value.ts";
@@ -75,7 +75,14 @@ function importedBinding(
     capture.fail(step, { why: `it is an import ${variable.phase}, which is not supported` });
   if (isObject(value) && capture.choices.byValue.has(value)) return undefined;
   const reference = capture.imports.referenceOf(variable, script);
-  if (!reference) return undefined;
+  if (!reference) {
+    capture.copies.push({
+      file: fileOfSpecifier(variable.specifier, script.filePath),
+      path: variable.path,
+      step,
+    });
+    return undefined;
+  }
   rememberReference(reference, value);
   // Values of the same identity met elsewhere are the same import.
   const isLive = variable.kind === "import" && script.syntax.isModule;

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import vm from "node:vm";
 import { type Graph, unpackGraph } from "../codec/graph/envelope.ts";
+import type { GraphTable } from "../codec/graph/nodes.ts";
 import type { SharedParts } from "../codec/graph/reader.ts";
 import { loadImport } from "./loading.ts";
 import type { SetPrivates } from "./rebuild.ts";
+import type { ImportReference } from "./references.ts";
 import { rememberMapping } from "./stack.ts";
 
 /** What restored code calls: see emit.ts. */
@@ -38,14 +40,25 @@ const codes = new Map<string, (runtime: LinkRuntime) => void>();
 const KEPT_CODES = 512;
 const attachments = new Map<string, CompiledGraph>();
 
-/** Reads a graph. A promise only where modules must be loaded first. @throws StoreError, and what modules throw */
-export function compileGraph(bytes: Uint8Array): CompiledGraph | Promise<CompiledGraph> {
+/**
+ * Reads a graph. A promise only where modules must be loaded first.
+ *
+ * @param isHere true of an import that need not be loaded, because this process has what it leads to
+ * @throws StoreError, and what modules throw
+ */
+export function compileGraph(
+  bytes: Uint8Array,
+  isHere: (reference: ImportReference) => boolean = () => false,
+): CompiledGraph | Promise<CompiledGraph> {
   const graph = unpackGraph(bytes);
   const { table } = graph;
   const code = table.code && compileCode(table.code.text, table.code.hash);
   if (table.code) rememberMapping(table.code);
   const attached = table.attached.map((body) => compileAttached(graph.bodies[body]!));
-  const imports = table.imports.map((record) => loadImport(record));
+  const needed = neededImports(table, isHere);
+  const imports = table.imports.map((record, number) =>
+    needed.has(number) ? loadImport(record) : undefined,
+  );
   const shared: SharedParts = {};
   if (![...attached, ...imports].some((part) => part instanceof Promise)) {
     return { graph, imports, code, attached: attached as CompiledGraph[], shared };
@@ -57,6 +70,18 @@ export function compileGraph(bytes: Uint8Array): CompiledGraph | Promise<Compile
     attached: ready,
     shared,
   }));
+}
+
+/** Numbers of the imports that are loaded: all where there is code, which may read any of them. */
+function neededImports(table: GraphTable, isHere: (reference: ImportReference) => boolean): Set<number> {
+  if (table.code) return new Set(table.imports.keys());
+  const needed = new Set<number>();
+  for (const node of table.nodes) {
+    if (node[0] !== "import") continue;
+    const [, number, ...path] = node;
+    if (!needed.has(number) && !isHere({ record: table.imports[number]!, path })) needed.add(number);
+  }
+  return needed;
 }
 
 /** Graphs of classes are attached to many items: each is compiled once. */

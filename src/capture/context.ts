@@ -21,6 +21,13 @@ export interface CaptureChoices {
 /** Thrown to begin a capture anew with other choices. */
 export class TryAgain extends Error {}
 
+/** An import binding that became a variable: fine as long as no captured function of its file assigns it. */
+export interface CopiedImport {
+  readonly file: string | undefined;
+  readonly path: readonly string[];
+  readonly step: CaptureStep;
+}
+
 /** One capture, as its parts see it: the graph that is being written, and the functions in it that travel as code. */
 export interface CaptureContext {
   readonly writer: GraphWriter;
@@ -31,6 +38,8 @@ export interface CaptureContext {
   readonly inspector: Inspector;
   readonly scripts: Scripts;
   readonly choices: CaptureChoices;
+  /** Imported variables whose value is sent, since their file is not imported in the worker. */
+  readonly copies: CopiedImport[];
   /** A number by which the code asks for the value of `ref`. */
   slot(ref: Ref): number;
   /** How a function can be imported, if the module that defines it exports it. */

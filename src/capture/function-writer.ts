@@ -9,11 +9,11 @@ import { bindSuper, bindThis, bindVariables } from "./bindings.ts";
 import { nearestErrorProperty, packageOf, withMaker } from "./blame.ts";
 import { readPrivates, textOf } from "./classes.ts";
 import type { CodeUnit } from "./code-unit.ts";
-import { type CaptureChoices, type CaptureContext, TryAgain } from "./context.ts";
+import { type CaptureChoices, type CaptureContext, type CopiedImport, TryAgain } from "./context.ts";
 import { functionNode } from "./function-node.ts";
 import { Imports } from "./imports.ts";
 import type { FunctionDetails, Inspector, Scope } from "./inspector.ts";
-import { isDeclaration, parseText, refuseUnknowable } from "./knowable.ts";
+import { isDeclaration, parseText, refuseChangingCopies, refuseUnknowable } from "./knowable.ts";
 import type { KnownExports } from "./known-exports.ts";
 import { rebuildProblem } from "./rebuild.ts";
 import { recipeFor } from "./recipes.ts";
@@ -60,6 +60,7 @@ export class FunctionWriter implements FunctionHook, CaptureContext {
   readonly inspector: Inspector;
   readonly scripts: Scripts;
   readonly choices: CaptureChoices;
+  readonly copies: CopiedImport[] = [];
   readonly #options: FunctionWriterOptions;
   readonly #exports: KnownExports;
   readonly #scriptsByValue = new Set<Script>();
@@ -83,6 +84,7 @@ export class FunctionWriter implements FunctionHook, CaptureContext {
     const ref = this.writer.ref(root, { parent: undefined, text: rootName });
     this.writer.finish();
     this.#checkPrivateInstances();
+    refuseChangingCopies(this);
     return ref;
   }
 

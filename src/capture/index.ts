@@ -17,7 +17,7 @@ import { shortPath } from "./steps.ts";
 import { pathOf } from "./urls.ts";
 
 export type { CapturedFunction, CaptureOptions, FunctionInstance, RestoredFunction } from "./contract.ts";
-export { driverGraphLane } from "./lanes.ts";
+export { type DriverGraphLane, driverGraphLane } from "./lanes.ts";
 export { setMainScript } from "./references.ts";
 export { restoreFunction, workerGraphLane } from "./restore.ts";
 

@@ -1,7 +1,8 @@
 import { type ParsedFunction, parseFunction } from "./analyze.ts";
-import { hasVariable } from "./code-unit.ts";
+import { assignedVariables, hasVariable } from "./code-unit.ts";
 import type { CaptureContext } from "./context.ts";
 import type { Scope } from "./inspector.ts";
+import { localExports } from "./modules.ts";
 import type { CaptureStep } from "./steps.ts";
 
 /** Parses a function's text. @throws CaptureError if it can't be */
@@ -58,4 +59,19 @@ export function isDeclaration(
   if (foundType !== undefined) return foundType === "FunctionDeclaration";
   const name: string = node["id"].name;
   return scopes.some((scope) => hasVariable(scope, name) && scope.variables[name] !== fn);
+}
+
+/** Refuses import bindings sent as variables that a function of their file assigns: they would come apart. */
+export function refuseChangingCopies(capture: CaptureContext): void {
+  for (const { file, path, step } of capture.copies) {
+    for (const unit of capture.units) {
+      if (unit.script.filePath !== file) continue;
+      const local = localExports(unit.script.syntax.tree).get(path[0] ?? "");
+      if (local === undefined || !assignedVariables(unit).has(local)) continue;
+      capture.fail(step, {
+        why: `it is an import that ${unit.label} assigns, and its file does not travel`,
+        remedy: "Let the file export a function that returns it, or hold it as a property of an object.",
+      });
+    }
+  }
 }

@@ -5,6 +5,7 @@ import { attachedClass } from "./attached.ts";
 import { writeGraph } from "./capture-graph.ts";
 import { type CompiledGraph, compileGraph } from "./compiled.ts";
 import { type LinkScope, linkGraph } from "./link.ts";
+import { type ImportReference, liveReference } from "./references.ts";
 import { mapStack } from "./stack.ts";
 
 /** Roots of this name are errors that ended a task: what can't be sent of them is left out. */
@@ -43,10 +44,39 @@ export class TaskLane implements GraphLane, LinkScope {
   }
 }
 
-/** The driver's lane: see `driverGraphLane`. */
-class DriverLane implements GraphLane, LinkScope {
+/** A driver's lane, which can be taught the classes of a function that another process captured. */
+export interface DriverGraphLane extends GraphLane {
+  /**
+   * Makes the classes in a stored function known, so that results of a job which another process started can be
+   * decoded here. The program's own classes of the same keys have precedence. Loads the modules that it imports.
+   */
+  learn(functionBytes: Uint8Array): Promise<void>;
+}
+
+/** Collects the classes of a function that is linked for their sake. */
+class LearntClasses implements LinkScope {
   readonly attached = new Map<CompiledGraph, unknown>();
   readonly prefersLive = true;
+  readonly #classes: Map<string, object>;
+
+  constructor(classes: Map<string, object>) {
+    this.#classes = classes;
+  }
+
+  classOf(): undefined {
+    return undefined;
+  }
+
+  remember(key: string, ctor: object): void {
+    this.#classes.set(key, ctor);
+  }
+}
+
+/** The driver's lane: see `driverGraphLane`. */
+class DriverLane implements DriverGraphLane, LinkScope {
+  readonly attached = new Map<CompiledGraph, unknown>();
+  readonly prefersLive = true;
+  readonly #learnt = new Map<string, object>();
 
   encode(value: unknown, rootName: string): Uint8Array {
     const options = { attachClass: attachedClass, lenientErrors: rootName === THROWN };
@@ -54,11 +84,17 @@ class DriverLane implements GraphLane, LinkScope {
   }
 
   decode(bytes: Uint8Array): unknown {
-    return decodeGraph(bytes, this);
+    return decodeGraph(bytes, this, (reference) => liveReference(reference) !== undefined);
   }
 
   classOf(key: string): object | undefined {
-    return classNames.valueOf(key);
+    return classNames.valueOf(key) ?? this.#learnt.get(key);
+  }
+
+  async learn(functionBytes: Uint8Array): Promise<void> {
+    const compiled = await compileGraph(functionBytes);
+    const classes = new LearntClasses(this.#learnt);
+    linkGraph(compiled, classes);
   }
 
   remember(): void {}
@@ -69,12 +105,16 @@ class DriverLane implements GraphLane, LinkScope {
  * class that the driver captured or sent comes back as that very class; one that it never saw comes by value or is
  * imported.
  */
-export function driverGraphLane(): GraphLane {
+export function driverGraphLane(): DriverGraphLane {
   return new DriverLane();
 }
 
-function decodeGraph(bytes: Uint8Array, scope: LinkScope): unknown {
-  const compiled = compileGraph(bytes);
+function decodeGraph(
+  bytes: Uint8Array,
+  scope: LinkScope,
+  isHere?: (reference: ImportReference) => boolean,
+): unknown {
+  const compiled = compileGraph(bytes, isHere);
   return compiled instanceof Promise
     ? compiled.then((ready) => linkGraph(ready, scope))
     : linkGraph(compiled, scope);

@@ -1,11 +1,14 @@
 import { childNodes, isClassNode, isFunctionNode, keyName, parseSource, type SyntaxNode } from "./syntax.ts";
 
+/** An import statement, whose variables are live; `await import()`; a `require` call; vite's call. */
+export type ImportKind = "import" | "awaited" | "require" | "vite";
+
 /** What a module-level variable stands for if an import or require statement made it. */
 export interface ImportedVariable {
   readonly specifier: string;
   /** From the module's namespace (or `module.exports`) to the value. */
   readonly path: readonly string[];
-  readonly kind: "import" | "require" | "vite";
+  readonly kind: ImportKind;
   /** Compilers' helper around a `require`, e.g. `__toESM`. */
   readonly interop?: string;
   readonly attributes?: Record<string, string>;
@@ -248,7 +251,7 @@ function importingExpression(given: SyntaxNode | null, path: readonly string[]):
 function awaitedImport(node: SyntaxNode, path: readonly string[]): Found | undefined {
   if (node.type === "ImportExpression") {
     const specifier = literalText(node["source"]);
-    return specifier === undefined ? undefined : { specifier, path, kind: "import" };
+    return specifier === undefined ? undefined : { specifier, path, kind: "awaited" };
   }
   if (node.type !== "CallExpression" || node["callee"].name !== "__vite_ssr_import__") return undefined;
   const specifier = literalText(node["arguments"][0]);

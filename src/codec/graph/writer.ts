@@ -1,5 +1,6 @@
 import * as types from "node:util/types";
 import { serialize } from "node:v8";
+import { KingletError } from "../../errors.ts";
 import { builtinPath, isNative, knownSymbolNames, nodeFunctionPath } from "./builtins.ts";
 import { errorBase } from "./errors.ts";
 import type { CallableObject, FunctionHook } from "./hooks.ts";
@@ -217,7 +218,15 @@ export class GraphWriter {
   }
 
   #encodeReduced(value: object, reduce: () => unknown, step: PathStep): GraphNode {
-    const reduced: unknown = reduce.call(value);
+    let reduced: unknown;
+    try {
+      reduced = reduce.call(value);
+    } catch (error) {
+      // Kinglet's own handles refuse to travel this way, and say why.
+      if (!(error instanceof KingletError)) throw error;
+      const [why = "", remedy] = error.message.split("\n    ");
+      this.hook.fail(step, { why, ...(remedy ? { remedy } : {}) });
+    }
     if (!Array.isArray(reduced) || typeof reduced[0] !== "function") {
       this.hook.fail(step, {
         why: 'its [Symbol.for("kinglet.reduce")]() did not return [function, arguments]',
