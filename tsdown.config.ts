@@ -7,7 +7,9 @@ import { defineConfig, type UserConfig } from "tsdown";
 const quickBuiltins = {
   name: "quick-builtins",
   renderChunk(code: string): { code: string } {
-    return { code: code.replace(/^import (.+) from "(node:[^"]+)";$/gm, (_, names, name) => taken(names, name)) };
+    return {
+      code: code.replace(/^import (.+) from "(node:[^"]+)";$/gm, (_, names, name) => taken(names, name)),
+    };
   },
 };
 

@@ -16,7 +16,15 @@ export type { Future } from "./future.ts";
 export type { Job, JobProgress, JobStatus } from "./job.ts";
 export { observe, type PoolEvent, type PoolObserver } from "./observers.ts";
 export type { CallOptions, PoolOptions } from "./options.ts";
-export { type Context, type MapItems, type NestedPool, openPool, type Pool, type Resolved, type RunInput } from "./pool.ts";
+export {
+  type Context,
+  type MapItems,
+  type NestedPool,
+  openPool,
+  type Pool,
+  type Resolved,
+  type RunInput,
+} from "./pool.ts";
 export type { Broadcast } from "./values/broadcast.ts";
 export { PoolFile } from "./values/pool-file.ts";
 export { type Secret, secret } from "./values/secret.ts";

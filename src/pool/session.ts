@@ -8,8 +8,7 @@ import type { ComputeBackend } from "../compute/contract.ts";
 import { KingletError } from "../errors.ts";
 import { createJournal, type Journal } from "../job/journal.ts";
 import type { JobRef } from "../job/keys.ts";
-import { driverKey, functionKey } from "../job/keys.ts";
-import { LEASE_RENEW_MS, newLease, writeLease } from "../job/lease.ts";
+import { functionKey } from "../job/keys.ts";
 import type { JournalHeader } from "../job/records.ts";
 import { chain } from "../maybe.ts";
 import type { NestedRequest, Scheduler } from "../scheduler/contract.ts";
@@ -22,6 +21,7 @@ import { version } from "../version.ts";
 import type { InputContext } from "./inputs.ts";
 import { unwatchInterrupts } from "./interrupts.ts";
 import type { JobCore } from "./job-handle.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
 
 /** Calls of `pool.run` that share a journal before the next one is begun, so that old ones can be cleaned. */
 const RUNS_A_JOURNAL = 10_000;
@@ -66,9 +66,7 @@ export class Session {
   readonly nested = new Map<number, Set<JobCore>>();
   onRequest: ((request: NestedRequest, core: JobCore, depth: number) => void) | undefined;
   #functions = new Map<string, MaybePromise<void>>();
-  #lease: Promise<void> | undefined;
-  #stopLease: (() => void) | undefined;
-  #leased = false;
+  readonly #lease: LeaseKeeper;
   #runs: SharedJournal | undefined;
   #journals = new Set<Journal>();
   #closing: Promise<void> | undefined;
@@ -86,6 +84,7 @@ export class Session {
     this.sync = parts.sync;
     this.logs = parts.logs;
     this.clock = parts.clock ?? systemClock;
+    this.#lease = new LeaseKeeper(this.store, this.driverId, this.clock);
     registerHandles();
     this.codec = createCodec(driverGraphLane());
     setBroadcastCodec(this.codec);
@@ -136,7 +135,7 @@ export class Session {
 
   /** What must be in the store before a job may start: the lease, and values that it may refer to. */
   ready(): MaybePromise<void> {
-    const lease = this.ensureLease();
+    const lease = this.#lease.ensure();
     if (this.uploads.size === 0) return lease;
     return Promise.all([lease, ...this.uploads]).then(() => {});
   }
@@ -153,27 +152,6 @@ export class Session {
     return put;
   }
 
-  /** The driver's lease is in the store before its first journal. */
-  ensureLease(): MaybePromise<void> {
-    if (this.#leased) return;
-    this.#lease ??= writeLease(this.store, newLease(this.driverId, this.clock)).then(() => {
-      this.#leased = true;
-      this.#renewLater();
-    });
-    this.#lease.catch(() => {
-      this.#lease = undefined; // the next job tries again
-    });
-    return this.#lease;
-  }
-
-  #renewLater(): void {
-    this.#stopLease = this.clock.after(LEASE_RENEW_MS, () => {
-      // A renewal that fails is no harm: the next one may work, and the epoch's claim is what fences.
-      writeLease(this.store, newLease(this.driverId, this.clock)).catch(() => {});
-      this.#renewLater();
-    });
-  }
-
   header(epoch: number): JournalHeader {
     return { ...this.identity, format: 1, epoch, createdMs: this.clock.nowMs() };
   }
@@ -184,7 +162,7 @@ export class Session {
 
   /** A journal of its own, for a map. */
   openJournal(id: string): MaybePromise<Journal> {
-    const journal = chain(this.ensureLease(), () =>
+    const journal = chain(this.#lease.ensure(), () =>
       createJournal({ store: this.store, id, header: this.header(0), sync: this.sync }),
     );
     return chain(journal, (opened) => {
@@ -313,11 +291,7 @@ export class Session {
     for (const journal of this.#journals) await journal.close();
     this.#journals.clear();
     for (const prefix of this.#forgotten) if (!this.#kept.has(prefix)) await this.#deleteAll(prefix);
-    this.#stopLease?.();
-    if (this.#lease) {
-      await this.#lease.catch(() => {});
-      await this.store.delete([driverKey(this.driverId)]);
-    }
+    await this.#lease.close();
     await this.store.close();
   }
 }
