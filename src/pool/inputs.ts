@@ -1,20 +1,13 @@
 import { TaskError, UsageError } from "../errors.ts";
 import { isFuture, isJob } from "../future.ts";
-import {
-  ENTRY_FAILED,
-  ENTRY_OUTCOME,
-  ENTRY_OUTCOMES,
-  entryIsOk,
-  type FailedOutcome,
-  type OutcomeRef,
-} from "../job/entries.ts";
+import { ENTRY_FAILED, ENTRY_OUTCOME, ENTRY_OUTCOMES } from "../job/entries.ts";
 import { show } from "../options.ts";
 import type { DrawnInputs, JobInput } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
 import { ContinuedInput, type NamedOutcomes } from "./continue.ts";
 import { type InputContext, InputRuns } from "./input-runs.ts";
 import type { FutureHandle, JobCore, JobHandle } from "./job-handle.ts";
-import type { Segment } from "./outcomes.ts";
+import { addFuture, json, refOf, upstreamFailed, whenCommitted } from "./upstream.ts";
 
 export type { InputContext } from "./input-runs.ts";
 
@@ -63,38 +56,6 @@ function knownLength(items: Iterable<unknown>): number | undefined {
   if (items instanceof Set || items instanceof Map) return items.size;
   if (ArrayBuffer.isView(items) && "length" in items) return items.length as number;
   return undefined;
-}
-
-/** What an input of futures waits for: their commits. */
-function whenCommitted(core: JobCore): Promise<void> {
-  return new Promise((resolve) => {
-    if (core.table.committed > 0 || core.ending) resolve();
-    else core.changed().then(() => whenCommitted(core).then(resolve));
-  });
-}
-
-/** Where the outcome of task `index` lies, for whoever takes it as an input. */
-export function refOf(core: JobCore, segment: Segment, index: number): OutcomeRef {
-  const { log, offsetBytes, lengthBytes } = segment.location;
-  return {
-    logKey: core.journalPrefix + log,
-    offsetBytes,
-    lengthBytes,
-    index,
-    ...(segment.skipBytes ? { skipBytes: segment.skipBytes } : {}),
-    ...(core.kind === "mapSettled" ? { settled: true } : {}),
-  };
-}
-
-const json = (value: unknown): Uint8Array[] => [Buffer.from(JSON.stringify(value))];
-
-function upstreamFailed(core: JobCore): Uint8Array[] {
-  const failure: FailedOutcome = {
-    kind: "upstream-failed",
-    message: `its input, ${core.kind === "run" ? "future" : "job"} ${core.id}, failed`,
-    attempts: 0,
-  };
-  return json(failure);
 }
 
 /** Items of an iterable, drawn when asked for; arrays are checked as far as is cheap before anything runs. */
@@ -177,21 +138,6 @@ export class ItemsInput implements JobInput {
     }
     return runs.count;
   }
-}
-
-/** Adds a future's outcome by reference; false while it has none. */
-function addFuture(runs: InputRuns, core: JobCore): boolean {
-  core.observed = true;
-  const segment = core.table.startingAt(0);
-  if (segment) {
-    const failed = segment.run && !entryIsOk(segment.run.kindOf(0));
-    if (failed) runs.addEntry(ENTRY_FAILED, upstreamFailed(core));
-    else runs.addEntry(ENTRY_OUTCOME, json(refOf(core, segment, 0)));
-    return true;
-  }
-  if (!core.ending) return false;
-  runs.addEntry(ENTRY_FAILED, upstreamFailed(core));
-  return true;
 }
 
 /** Items of an async iterable: pulled ahead, in constant memory, and encoded as they come. */

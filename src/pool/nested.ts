@@ -4,10 +4,10 @@ import { type OutcomeRef, Run } from "../job/entries.ts";
 import { decodeNestedCall, encodeNestedAnswer, type NestedAnswer } from "../job/nested.ts";
 import type { CallOptions } from "../options.ts";
 import type { DrawnInputs, JobInput, NestedRequest } from "../scheduler/contract.ts";
-import { refOf } from "./inputs.ts";
 import type { JobCore } from "./job-handle.ts";
 import { newId, type Session } from "./session.ts";
 import { startJob } from "./start.ts";
+import { refOf } from "./upstream.ts";
 
 /** Maps inside maps inside maps…: a recursion without an end is an error, not a full disk. */
 export const MAX_DEPTH = 8;
