@@ -12,43 +12,45 @@ export interface ScopeOfUnit {
 }
 
 /**
- * Whether two functions share a scope whose contents look equal: the first one is entered and halted before its
- * first statement, `variable` is given a value that no one else has, and it is looked whether the second one sees it.
- * The call is abandoned and the value put back: no code of the user runs.
+ * Which of `others` share a scope with `first`, of those whose contents look equal: `first` is entered and halted
+ * before its first statement, `variable` is given a value that no one else has, and it is looked who sees it. The call
+ * is abandoned and the value put back: no code of the user runs. Needs the inspector's debugger.
  *
  * @throws CaptureError if it can't be found out; a wrong guess would be a wrong result
  */
-export function sharesScope(
-  capture: CaptureContext,
+export function sharersOfScope<S extends ScopeOfUnit>(
+  { inspector }: CaptureContext,
   first: ScopeOfUnit,
-  second: ScopeOfUnit,
+  others: readonly S[],
   variable: string,
-): boolean {
-  const { inspector } = capture;
+): S[] {
   const entered = enterable(first.unit);
-  const seen = enterable(second.unit);
-  let shares: boolean | undefined;
-  if (entered && seen) {
-    const before = first.unit.scopes[first.depth]!.variables[variable];
-    const depthFromOutside = first.unit.scopes.length - first.depth;
-    inspector.withDebugger(() =>
-      inspector.atEntry(entered, entering(entered, first.unit), (frame) => {
-        const scopeNumber = numberInFrame(frame, depthFromOutside);
-        if (scopeNumber === undefined) return;
-        const mark = {};
-        inspector.setVariable(frame, scopeNumber, variable, mark);
-        try {
-          shares =
-            readFromOutside(inspector, seen, second.unit.scopes.length - second.depth, variable) === mark;
-        } finally {
-          inspector.setVariable(frame, scopeNumber, variable, before);
-        }
-      }),
-    );
-  }
-  if (shares !== undefined) return shares;
-  throw new CaptureError(
-    `captured variable "${variable}" can't be sent: V8 does not tell whether ${first.unit.label} and ${second.unit.label} share it`,
+  const lookouts = others.map((other) => ({ other, fn: enterable(other.unit) }));
+  const blind = entered ? lookouts.find(({ fn }) => !fn)?.other.unit : first.unit;
+  if (!entered || blind)
+    throw cannotTell(variable, first.unit, blind === first.unit ? others[0]!.unit : blind!);
+  const before = first.unit.scopes[first.depth]!.variables[variable];
+  let sharers: S[] | undefined;
+  inspector.atEntry(entered, entering(entered, first.unit), (frame) => {
+    const scopeNumber = numberInFrame(frame, first.unit.scopes.length - first.depth);
+    if (scopeNumber === undefined) return;
+    const mark = {};
+    inspector.setVariable(frame, scopeNumber, variable, mark);
+    try {
+      sharers = lookouts
+        .filter(({ fn, other }) => sees(inspector, fn!, other, variable, mark))
+        .map(({ other }) => other);
+    } finally {
+      inspector.setVariable(frame, scopeNumber, variable, before);
+    }
+  });
+  if (!sharers) throw cannotTell(variable, first.unit, others[0]!.unit);
+  return sharers;
+}
+
+function cannotTell(variable: string, one: CodeUnit, other: CodeUnit): CaptureError {
+  return new CaptureError(
+    `captured variable "${variable}" can't be sent: V8 does not tell whether ${one.label} and ${other.label} share it`,
     {
       remedy: "Make them functions of one object that holds the variable as a property.",
       details: { variable, path: variable },
@@ -87,11 +89,16 @@ function numberInFrame(frame: Debugger.CallFrame, depthFromOutside: number): num
   return scopeNumber > 0 ? scopeNumber : undefined;
 }
 
-function readFromOutside(
+function sees(
   inspector: Inspector,
   fn: object,
-  depthFromOutside: number,
+  { unit, depth }: ScopeOfUnit,
   variable: string,
-): unknown {
-  return inspector.function(fn).scopes().at(-depthFromOutside)?.variables[variable];
+  mark: object,
+): boolean {
+  const scope = inspector
+    .function(fn)
+    .scopes()
+    .at(depth - unit.scopes.length);
+  return scope?.variables[variable] === mark;
 }

@@ -3,7 +3,7 @@ import { assignedVariables, type CodeUnit, MODULE_DEPTH } from "./code-unit.ts";
 import type { CaptureContext } from "./context.ts";
 import type { Scope } from "./inspector.ts";
 import { scopePlaces } from "./places.ts";
-import { sharesScope } from "./probe.ts";
+import { sharersOfScope } from "./probe.ts";
 import type { Script } from "./scripts.ts";
 
 /** A scope that is rebuilt in the worker: what the functions in it share. */
@@ -118,22 +118,17 @@ function splitByIdentity(group: readonly Member[], capture: CaptureContext): Mem
   const functions = group.filter((member) => member.unit.fn);
   const variable = functions.length > 1 ? assignedIn(group) : undefined;
   if (variable === undefined) return [[...group]];
-  const classes: Member[][] = [];
-  for (const member of functions) {
-    const depth = member.path[member.next]!.depth;
-    const found = classes.find(([first]) => {
-      const firstDepth = first!.path[first!.next]!.depth;
-      return sharesScope(
-        capture,
-        { unit: first!.unit, depth: firstDepth },
-        { unit: member.unit, depth },
-        variable,
-      );
-    });
-    if (found) found.push(member);
-    else classes.push([member]);
-  }
-  return classes;
+  return capture.inspector.withDebugger(() => {
+    const classes: Member[][] = [];
+    let rest = functions.map((member) => ({ ...member, depth: member.path[member.next]!.depth }));
+    while (rest.length > 0) {
+      const [first, ...others] = rest;
+      const sharers = others.length > 0 ? sharersOfScope(capture, first!, others, variable) : [];
+      classes.push([first!, ...sharers]);
+      rest = others.filter((member) => !sharers.includes(member));
+    }
+    return classes;
+  });
 }
 
 /** A variable of the group's scope that one of its functions assigns. */

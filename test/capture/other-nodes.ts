@@ -39,18 +39,16 @@ export async function otherNode(major: number): Promise<string | undefined> {
 }
 
 async function install(folder: string, spec: string): Promise<void> {
-  fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(path.join(folder, "package.json"), '{"private":true}');
-  const args = [
-    "install",
-    "--no-audit",
-    "--no-fund",
-    "--ignore-scripts",
-    "--no-save",
-    "--prefix",
-    folder,
-    spec,
-  ];
-  const child = spawn("npm", args, { cwd: folder, stdio: "ignore" });
+  // Test files run side by side: each installs into a folder of its own, and the first one to finish gives it the name.
+  const own = `${folder}.${process.pid}`;
+  fs.mkdirSync(own, { recursive: true });
+  fs.writeFileSync(path.join(own, "package.json"), '{"private":true}');
+  const args = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--prefix", own, spec];
+  const child = spawn("npm", args, { cwd: own, stdio: "ignore" });
   await new Promise((resolve) => child.on("close", resolve).on("error", resolve));
+  try {
+    fs.renameSync(own, folder);
+  } catch {
+    fs.rmSync(own, { recursive: true, force: true });
+  }
 }

@@ -34,7 +34,7 @@ export const noFunctions: FunctionHook = {
   importReference: () => undefined,
   privateFields: () => undefined,
   proxyParts: () => undefined,
-  isNodeFunction: () => true,
+  isNodeFunction: () => false,
   mapStack: (stack) => stack,
   isLeftOut: () => false,
   fail(step, problem) {

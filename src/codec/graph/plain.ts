@@ -13,7 +13,7 @@ export const BIG_BYTES = 64 * 1024;
 /** Sharing within the data is looked for by remembering one object in so many. */
 const SAMPLE_EVERY = 64;
 
-/** Levels of nesting that v8 is trusted with. */
+/** Levels of nesting that v8, which recurses into values, is trusted with. */
 const DEEPEST = 500;
 
 const {
@@ -62,37 +62,45 @@ function estimatedBytes(value: object): number {
  * note those that others refer to, or stop at one that must not be copied.
  */
 export function isPlainThroughout(root: object, refuses: (value: object) => boolean): boolean {
-  return walkPlain(root, refuses, undefined) ?? walkPlain(root, refuses, new Set())!;
+  return isPlainTree(root, refuses) ?? isPlainGraph(root, refuses);
 }
 
-/** Without `visited`, undefined as soon as an object turns up twice: cyclic data needs the full bookkeeping. */
-function walkPlain(
-  root: object,
-  refuses: (value: object) => boolean,
-  visited: Set<object> | undefined,
-): boolean | undefined {
+/** Level by level, without keeping books: undefined as soon as an object turns up twice. */
+function isPlainTree(root: object, refuses: (value: object) => boolean): boolean | undefined {
+  // Objects never put in a Set are told apart quickly, hence samples: who goes in circles soon meets one of them.
   const sampled = new Set<object>();
   let count = 0;
   let level: object[] = [root];
-  // v8 recurses into values: deep ones would overflow its stack.
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > DEEPEST) return false;
+    if (depth > DEEPEST) return undefined;
     const next: object[] = [];
     for (const value of level) {
-      if (refuses(value)) return false;
-      if (visited) {
-        if (visited.has(value)) continue;
-        visited.add(value);
-      } else {
-        // Objects never put in a Set are told apart quickly, hence samples: a cycle soon meets one of them.
-        if (sampled.has(value)) return undefined;
-        if (++count % SAMPLE_EVERY === 0) sampled.add(value);
-      }
-      if (!isPlain(value, next)) return false;
+      if (sampled.has(value)) return undefined;
+      if (++count % SAMPLE_EVERY === 0) sampled.add(value);
+      if (refuses(value) || !isPlain(value, next)) return false;
     }
     level = next;
   }
   return true;
+}
+
+/** Each object once, in the order in which v8 will recurse into them: it must not get too deep. */
+function isPlainGraph(root: object, refuses: (value: object) => boolean): boolean {
+  const visited = new Set<object>([root]);
+  const path: { readonly children: readonly object[]; next: number }[] = [];
+  for (let value: object | undefined = root; ; ) {
+    if (value) {
+      const children: object[] = [];
+      if (path.length > DEEPEST || refuses(value) || !isPlain(value, children)) return false;
+      path.push({ children, next: 0 });
+    }
+    const top = path.at(-1);
+    if (!top) return true;
+    value = top.children[top.next++];
+    if (!value) path.pop();
+    else if (visited.has(value)) value = undefined;
+    else visited.add(value);
+  }
 }
 
 /**
