@@ -1,4 +1,5 @@
 import module from "node:module";
+import { isNative } from "../codec/graph/builtins.ts";
 import type { GraphNode, Ref } from "../codec/graph/nodes.ts";
 import { isObject, isPlainPrototype } from "../codec/graph/writer.ts";
 import { type Binding, type CodeUnit, freeVariables, hasVariable, type Variable } from "./code-unit.ts";
@@ -9,14 +10,17 @@ import { planRecipe } from "./recipes.ts";
 import { fileOfSpecifier, rememberReference } from "./references.ts";
 import type { Script } from "./scripts.ts";
 import { type CaptureStep, variableStep } from "./steps.ts";
-import { findCreatorThis } from "./this-value.ts";
+import { findThis } from "./this-value.ts";
 
 /** Finds each free variable in the function's scopes, and what stands for its value. */
 export function bindVariables(capture: CaptureContext, unit: CodeUnit, step: CaptureStep): void {
   const places = scopePlaces(unit);
   for (const [name] of freeVariables(unit)) {
     const depth = unit.scopes.findIndex((scope) => hasVariable(scope, name));
-    if (depth < 0) continue; // a global, or nothing at all
+    if (depth < 0) {
+      warnOfGlobal(capture, unit, name);
+      continue;
+    }
     const { isModuleLevel, place } = places[depth]!;
     let value: unknown;
     try {
@@ -36,6 +40,15 @@ export function bindVariables(capture: CaptureContext, unit: CodeUnit, step: Cap
     if (name === "arguments") unit.parts.argumentsSlot = capture.slot((binding as { ref: Ref }).ref);
     else unit.bindings.set(name, binding);
   }
+}
+
+/** A global that the program made itself, or replaced, is not there in the worker. */
+function warnOfGlobal(capture: CaptureContext, unit: CodeUnit, name: string): void {
+  const value: unknown = Object.getOwnPropertyDescriptor(globalThis, name)?.value;
+  if (typeof value !== "function" || isNative(value) || capture.isNodeFunction(value)) return;
+  capture.warnings.push(
+    `"${name}" is a global of this process, which ${unit.label} will not find in the worker`,
+  );
 }
 
 /** How the variable `name` with that value is provided; `modulePlace` is that of the module-level scope it is in. */
@@ -98,14 +111,14 @@ export function bindThis(capture: CaptureContext, unit: CodeUnit, step: CaptureS
   const isTopLevel =
     found && !found.parents.some((node) => /^(Function(Declaration|Expression)|Class)/.test(node.type));
   if (isTopLevel && (script.syntax.isModule || script.syntax.isVite)) return; // `this` is undefined there
-  const creator = found && findCreatorThis(unit, capture.inspector);
-  if (!creator) {
+  const self = findThis(unit, capture.inspector);
+  if (!self) {
     capture.fail(step, {
-      why: "it is an arrow function using `this`, and V8 does not tell what its `this` is (the function that made it isn't running now)",
+      why: "it is an arrow function using `this`, and V8 does not tell what its `this` is",
       remedy: "Write `const self = this` and use self.",
     });
   }
-  unit.parts.thisSlot = capture.slot(capture.writer.ref(creator.value, variableStep(step, "this")));
+  unit.parts.thisSlot = capture.slot(capture.writer.ref(self.value, variableStep(step, "this")));
 }
 
 export function bindSuper(

@@ -21,7 +21,7 @@ export interface LinkRuntime {
   privates(ctor: object, set: SetPrivates): void;
   method(holder: object): unknown;
   module(number: number): unknown;
-  meta(url: string): object;
+  meta(url: string, isMain?: boolean): object;
   importer(url: string): unknown;
 }
 

@@ -44,6 +44,8 @@ export interface CaptureContext {
   slot(ref: Ref): number;
   /** How a function can be imported, if the module that defines it exports it. */
   ownExport(fn: object, script: Script, scopes: () => readonly Scope[]): ImportReference | undefined;
+  /** True of functions of Node's own. */
+  isNodeFunction(fn: object): boolean;
   /** @throws CaptureError, or `TryAgain` where another way is left */
   fail(step: CaptureStep, problem: Problem): never;
 }

@@ -3,7 +3,7 @@ import type { CodeRecord, MappingPoint, Ref } from "../codec/graph/nodes.ts";
 import { privateNames } from "./classes.ts";
 import { type CodeUnit, freeVariables, isClassUnit } from "./code-unit.ts";
 import type { CaptureContext } from "./context.ts";
-import type { referenceKey } from "./references.ts";
+import { type ImportReference, isMainScript } from "./references.ts";
 import { buildScopes, type RootScope, type ScopeNode } from "./scope-tree.ts";
 import { childNodes, keyName, type SyntaxNode } from "./syntax.ts";
 
@@ -65,10 +65,11 @@ class Emitter {
   root(root: RootScope): void {
     const url = JSON.stringify(root.script.fileUrl);
     const strict = root.script.syntax.isStrict ? '"use strict";' : "";
+    const isMain = isMainScript(root.script.filePath) ? ",true" : "";
     this.#moduleNames.clear();
     const modules = this.#liveModules(root);
     this.#output.write(
-      `(function(){${strict}const ${META}=${RUNTIME}.meta(${url}),${IMPORT}=${RUNTIME}.importer(${url})${modules};\n`,
+      `(function(){${strict}const ${META}=${RUNTIME}.meta(${url}${isMain}),${IMPORT}=${RUNTIME}.importer(${url})${modules};\n`,
     );
     this.#scope(root);
     this.#output.write("})();\n");
@@ -170,7 +171,7 @@ class Emitter {
     return edits;
   }
 
-  #liveRead({ record, path }: Parameters<typeof referenceKey>[0]): string {
+  #liveRead({ record, path }: ImportReference): string {
     const name = this.#moduleNames.get(String(this.#capture.imports.numberOf(record)))!;
     return name + path.map((step) => `[${JSON.stringify(step)}]`).join("");
   }

@@ -3,13 +3,14 @@ import type { CallableObject } from "../codec/graph/hooks.ts";
 import { classNames } from "../codec/graph/identity.ts";
 import type { GraphNode, PrototypeRecord } from "../codec/graph/nodes.ts";
 import type { PathStep } from "../codec/graph/path.ts";
-import { isObject, isPlainPrototype } from "../codec/graph/writer.ts";
+import { integrityOf, isObject, isPlainPrototype } from "../codec/graph/writer.ts";
 import type { ParsedFunction } from "./analyze.ts";
 import { readClassParts } from "./class-parts.ts";
 import { type CodeUnit, isClassUnit } from "./code-unit.ts";
 import type { CaptureContext } from "./context.ts";
 import { referenceKey } from "./references.ts";
 import type { CaptureStep } from "./steps.ts";
+import { isClassNode, type SyntaxNode } from "./syntax.ts";
 
 /** Own properties, prototype and, for classes, what their definition evaluated once. */
 export function functionNode(
@@ -23,14 +24,17 @@ export function functionNode(
   const naturalName = unit.isDeclaration ? undefined : ownName(unit.parsed);
   const name = Object.getOwnPropertyDescriptor(fn, "name");
   const nameIsNatural = name !== undefined && !name.writable && name.value === naturalName;
+  const length = Object.getOwnPropertyDescriptor(fn, "length");
+  const lengthIsNatural = length !== undefined && !length.writable && length.value === ownLength(unit.parsed);
   const records = capture.writer.properties(fn, step, (key) => {
-    if (key === "length" || key === "prototype" || key === "arguments" || key === "caller") return true;
+    if (key === "length") return lengthIsNatural;
+    if (key === "prototype" || key === "arguments" || key === "caller") return true;
     return declared?.statics.has(key) || (key === "name" && nameIsNatural);
   });
   const prototype = prototypeRecord(capture, unit, fn, step, declared?.methods);
   return isClass
-    ? ["function", unit.id, records, prototype, classKey(capture, unit, fn)]
-    : ["function", unit.id, records, prototype];
+    ? ["function", unit.id, records, prototype, integrityOf(fn), classKey(capture, unit, fn)]
+    : ["function", unit.id, records, prototype, integrityOf(fn)];
 }
 
 function prototypeRecord(
@@ -76,6 +80,18 @@ function classKey(capture: CaptureContext, unit: CodeUnit, fn: CallableObject): 
     fn,
     `class:${createHash("sha256").update(`${place}\n${text}`).digest("hex").slice(0, 20)}`,
   );
+}
+
+/** The length that the language gives to it: parameters before the first that is optional. */
+function ownLength({ node }: ParsedFunction): number {
+  const members: SyntaxNode[] = node["body"]?.body ?? [];
+  const made: SyntaxNode | undefined = isClassNode(node)
+    ? members.find((member) => member["kind"] === "constructor")
+    : undefined;
+  const fn: SyntaxNode = made?.["value"] ?? node["value"] ?? node;
+  const parameters: SyntaxNode[] = fn["params"] ?? [];
+  const optional = parameters.findIndex(({ type }) => type === "AssignmentPattern" || type === "RestElement");
+  return optional < 0 ? parameters.length : optional;
 }
 
 /** The name that the language gives to the function where it is evaluated again. */

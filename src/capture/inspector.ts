@@ -146,19 +146,6 @@ export class Inspector {
     }
   }
 
-  /** Pauses here for a moment and shows the frames that are running now. */
-  atPause(look: (frames: Debugger.CallFrame[]) => void): void {
-    this.withDebugger(() => {
-      this.#onPause = look;
-      try {
-        // biome-ignore lint/suspicious/noDebugger: this is the moment
-        debugger;
-      } finally {
-        this.#onPause = undefined;
-      }
-    });
-  }
-
   /**
    * Enters `fn` and pauses before its first statement, where `look` sees its scopes live; then the call is
    * abandoned, so that nothing of its body ever runs. False if it could not be paused. Needs `withDebugger`.
@@ -202,18 +189,13 @@ export class Inspector {
     });
   }
 
-  /** The value of an expression in a paused frame's innermost scope. */
-  evaluateIn(frame: Debugger.CallFrame, expression: string): unknown {
+  /** The value of an expression in a paused frame's innermost scope; undefined if it can't be evaluated there. */
+  evaluateIn(frame: Debugger.CallFrame, expression: string): { readonly value: unknown } | undefined {
     const { result, exceptionDetails } = this.#call<Debugger.EvaluateOnCallFrameReturnType>(
       "Debugger.evaluateOnCallFrame",
       { callFrameId: frame.callFrameId, expression, silent: true, objectGroup: OBJECT_GROUP },
     );
-    return exceptionDetails ? undefined : this.#live(result);
-  }
-
-  /** `this` of a paused frame. */
-  thisOf(frame: Debugger.CallFrame): unknown {
-    return this.#live(frame.this);
+    return exceptionDetails ? undefined : { value: this.#live(result) };
   }
 
   #scopes(remote: Runtime.RemoteObject | undefined): Scope[] {

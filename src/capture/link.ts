@@ -140,8 +140,8 @@ class Link implements FunctionLinker, LinkRuntime {
     return namespace;
   }
 
-  meta(url: string): object {
-    const meta = importMeta(url);
+  meta(url: string, isMain = false): object {
+    const meta = importMeta(url, isMain);
     rememberSpecial(meta, ["moduleMeta", url]);
     return meta;
   }
@@ -179,7 +179,7 @@ class Link implements FunctionLinker, LinkRuntime {
   }
 
   #function(node: FunctionNode & readonly ["function", ...unknown[]], id: number): unknown {
-    const [, creator, records, prototype, key] = node;
+    const [, creator, records, prototype, integrity, key] = node;
     const own = key === undefined ? undefined : this.#scope.classOf(key);
     if (own) return own;
     const fn = this.#creators[creator]!() as object & { prototype: object };
@@ -196,6 +196,7 @@ class Link implements FunctionLinker, LinkRuntime {
         this.#reader.define(fn.prototype, prototype[1]);
       }
       this.#reader.define(fn, records);
+      this.#reader.restrict(fn, integrity);
     });
     return fn;
   }

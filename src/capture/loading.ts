@@ -67,11 +67,11 @@ function withInterop(exports: unknown, helper: string | undefined): unknown {
   return Object.assign(Object.create(null) as object, exports, { default: exports });
 }
 
-/** `import.meta` of the module at `url`. */
-export function importMeta(url: string): Record<string, unknown> {
+/** `import.meta` of the module at `url`, which was the program's main script or not. */
+export function importMeta(url: string, isMain = false): Record<string, unknown> {
   const meta: Record<string, unknown> = {
     url,
-    main: false,
+    ...("main" in import.meta ? { main: isMain } : {}),
     resolve: (specifier: string): string => {
       if (/^\.{0,2}\//.test(specifier)) return new URL(specifier, url).href;
       if (module.isBuiltin(specifier)) return specifier.startsWith("node:") ? specifier : `node:${specifier}`;

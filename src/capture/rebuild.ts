@@ -111,7 +111,7 @@ function makeAtEntry(ctor: object): object {
   inspector.using(() =>
     inspector.withDebugger(() =>
       inspector.atEntry(ctor, construct, (frame) => {
-        made = inspector.thisOf(frame);
+        made = inspector.evaluateIn(frame, "this")?.value;
       }),
     ),
   );
@@ -135,7 +135,7 @@ function setterInside(ctor: object): SetPrivates {
   inspector.using(() =>
     inspector.withDebugger(() =>
       inspector.atEntry(inside, enter, (frame) => {
-        set = inspector.evaluateIn(frame, `(o,v)=>{${assignments}}`);
+        set = inspector.evaluateIn(frame, `(o,v)=>{${assignments}}`)?.value;
       }),
     ),
   );

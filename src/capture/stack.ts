@@ -2,8 +2,11 @@ import type { CodeRecord, MappingPoint } from "../codec/graph/nodes.ts";
 
 /** Code that was restored in this process, by its hash, for turning stacks back to the user's lines. */
 const records = new Map<string, CodeRecord>();
+const KEPT_RECORDS = 512;
 
 export function rememberMapping(record: CodeRecord): void {
+  if (records.has(record.hash)) return;
+  if (records.size >= KEPT_RECORDS) records.delete(records.keys().next().value!);
   records.set(record.hash, record);
 }
 

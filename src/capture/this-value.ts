@@ -1,31 +1,18 @@
+import { anyArguments } from "./any-arguments.ts";
 import type { CodeUnit } from "./code-unit.ts";
 import type { Inspector } from "./inspector.ts";
 
 /**
- * The `this` of an arrow function. V8 doesn't show it, but its creator is mostly still running, since it is who
- * called `map`: a pause of a moment shows the creator's frame.
+ * The `this` of an arrow function, which is no variable of its scopes: the function is entered, halted before its
+ * first statement, and asked. Nothing of its body runs.
  */
-export function findCreatorThis(
-  unit: CodeUnit,
-  inspector: Inspector,
-): { readonly value: unknown } | undefined {
-  const creator = unit.found?.parents.findLast(
-    (node) => node.type === "FunctionDeclaration" || node.type === "FunctionExpression",
-  );
-  if (!creator) return undefined;
+export function findThis(unit: CodeUnit, inspector: Inspector): { readonly value: unknown } | undefined {
   let found: { value: unknown } | undefined;
-  inspector.atPause((frames) => {
-    for (const frame of frames) {
-      const begin = frame.functionLocation;
-      if (begin?.scriptId !== unit.location.scriptId) continue;
-      const offset = (unit.script.syntax.lines[begin.lineNumber] ?? 0) + (begin.columnNumber ?? 0);
-      // The head of the function, up to its body; V8 counts a method's name in, the syntax tree doesn't.
-      if (offset > creator["body"].start || offset < creator.start - METHOD_NAME_LENGTH) continue;
-      found = { value: inspector.thisOf(frame) };
-      break;
-    }
-  });
+  const enter = () => Reflect.apply(unit.fn as () => unknown, undefined, anyArguments() as unknown[]);
+  inspector.withDebugger(() =>
+    inspector.atEntry(unit.fn!, enter, (frame) => {
+      found = inspector.evaluateIn(frame, "this");
+    }),
+  );
   return found;
 }
-
-const METHOD_NAME_LENGTH = 40;

@@ -71,8 +71,8 @@ export type GraphNode =
   /** An instance of a class registered with its own encoding: name, data. */
   | readonly ["registered", string, Ref]
   | readonly ["registeredClass", string]
-  /** Number of its creator in the code, own properties, prototype, class key if it is a class. */
-  | readonly ["function", number, readonly PropertyRecord[], PrototypeRecord, string?]
+  /** Number of its creator in the code, own properties, prototype, integrity, class key if it is a class. */
+  | readonly ["function", number, readonly PropertyRecord[], PrototypeRecord, Integrity, string?]
   /** A class that the reader knows by key; its name is for messages. */
   | readonly ["class", string, string]
   /** A class in an attached graph of its own (which many items may share). */

@@ -4,7 +4,7 @@ import type { Graph } from "./envelope.ts";
 import { makeError } from "./errors.ts";
 import { freezeDeep } from "./freeze.ts";
 import { symbolOf } from "./identity.ts";
-import type { Base, GraphNode, KeyRef, PropertyRecord, Ref } from "./nodes.ts";
+import type { Base, GraphNode, Integrity, KeyRef, PropertyRecord, Ref } from "./nodes.ts";
 import { classByName } from "./registry.ts";
 
 /** Nodes that only capture can make again. */
@@ -109,6 +109,11 @@ export class GraphReader {
     this.settle();
     for (const freeze of this.#freeze) freeze();
     this.#freeze.length = 0;
+  }
+
+  /** Freezes, seals or closes an object once it is whole. */
+  restrict(value: object, integrity: Integrity): void {
+    if (integrity) this.#freeze.push(() => INTEGRITY[integrity]!(value));
   }
 
   /** Defines properties from their records. */
@@ -224,7 +229,7 @@ export class GraphReader {
         const values = refs.map((ref) => this.get(ref));
         this.#linker.setPrivates(this.get(ctor) as object, value, values, this);
       }
-      if (integrity) this.#freeze.push(() => INTEGRITY[integrity]!(value));
+      this.restrict(value, integrity);
     });
     return value;
   }

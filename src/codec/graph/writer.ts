@@ -424,7 +424,7 @@ function isNatural(prototype: object, natural: object | null): boolean {
   return typeof ctor === "function" && ctor.name === natural.constructor.name && isNative(ctor);
 }
 
-function integrityOf(value: object): Integrity {
+export function integrityOf(value: object): Integrity {
   if (Object.isExtensible(value)) return 0;
   if (ArrayBuffer.isView(value)) return 1;
   return Object.isFrozen(value) ? 3 : Object.isSealed(value) ? 2 : 1;

@@ -209,3 +209,9 @@ const throwing = () => {
   }
 };
 works("optional catch binding", () => throwing(), [], "caught");
+const sized = Object.defineProperty((a, b = 1, ...c) => [a, b, c], "length", { value: 7 });
+const natural = (a, b = 1, ...c) => [a, b, c];
+works("length of a function, natural and changed", () => [natural.length, sized.length, fact2.length], [], [1, 7, 2]);
+function fact2(a, b) {}
+const frozenFn = Object.freeze(() => 1);
+works("frozen function", () => [Object.isFrozen(frozenFn), frozenFn()], [], [true, 1]);
