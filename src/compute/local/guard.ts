@@ -33,6 +33,11 @@ export class Guard {
     this.#say(`- ${pid}\n`);
   }
 
+  /** From here on a worker may be busy for ever: the guard must have started. Costs its 1–2 ms the first time only. */
+  ensureStarted(): void {
+    if (this.#pending !== undefined) this.#start();
+  }
+
   /** Ends the guard and, by force, every worker that is still listed. */
   async close(): Promise<void> {
     this.#start();

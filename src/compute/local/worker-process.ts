@@ -115,6 +115,7 @@ export class WorkerProcess {
 
   /** Sends an invocation; returns its number among those that this process was sent, from 1. */
   invoke(invocation: Invocation): number {
+    this.#settings.guard.ensureStarted();
     this.sent += 1;
     const chunks = encodeInvoke(this.sent, invocation);
     if (this.#jobHead === undefined || !isOfJob(this.#jobHead, invocation)) {
