@@ -1,7 +1,7 @@
 import module from "node:module";
 import { isNative } from "../codec/graph/builtins.ts";
 import type { GraphNode, Ref } from "../codec/graph/nodes.ts";
-import { isObject, isPlainPrototype } from "../codec/graph/writer.ts";
+import { isObject, isPlainPrototype } from "../codec/graph/shapes.ts";
 import { type Binding, type CodeUnit, freeVariables, hasVariable, type Variable } from "./code-unit.ts";
 import type { CaptureContext } from "./context.ts";
 import type { ImportedVariable } from "./modules.ts";

@@ -1,7 +1,7 @@
 import * as types from "node:util/types";
 import type { Problem } from "../codec/graph/kinds.ts";
 import type { PathStep } from "../codec/graph/path.ts";
-import { isObject, isPlainPrototype } from "../codec/graph/writer.ts";
+import { isObject, isPlainPrototype } from "../codec/graph/shapes.ts";
 import type { Inspector } from "./inspector.ts";
 import type { Scripts } from "./scripts.ts";
 import type { CaptureStep } from "./steps.ts";

@@ -1,5 +1,6 @@
 import type { Ref } from "../codec/graph/nodes.ts";
-import type { ParsedFunction, VariableUse } from "./analyze.ts";
+import type { ParsedFunction } from "./analyze.ts";
+import type { VariableUse } from "./facts.ts";
 import type { CodeLocation, Scope } from "./inspector.ts";
 import type { FoundNode } from "./modules.ts";
 import type { ImportReference } from "./references.ts";

@@ -3,7 +3,7 @@ import type { CallableObject } from "../codec/graph/hooks.ts";
 import { classNames } from "../codec/graph/identity.ts";
 import type { GraphNode, PrototypeRecord } from "../codec/graph/nodes.ts";
 import type { PathStep } from "../codec/graph/path.ts";
-import { integrityOf, isObject, isPlainPrototype } from "../codec/graph/writer.ts";
+import { integrityOf, isObject, isPlainPrototype } from "../codec/graph/shapes.ts";
 import type { ParsedFunction } from "./analyze.ts";
 import { readClassParts } from "./class-parts.ts";
 import { type CodeUnit, isClassUnit } from "./code-unit.ts";

@@ -4,7 +4,8 @@ import type { CallableObject, FunctionHook } from "../codec/graph/hooks.ts";
 import { classNames } from "../codec/graph/identity.ts";
 import { liveProblem, type Problem } from "../codec/graph/kinds.ts";
 import type { GraphNode, PrivateRecord, Ref } from "../codec/graph/nodes.ts";
-import { GraphWriter, isObject } from "../codec/graph/writer.ts";
+import { isObject } from "../codec/graph/shapes.ts";
+import { GraphWriter } from "../codec/graph/writer.ts";
 import { bindSuper, bindThis, bindVariables } from "./bindings.ts";
 import { nearestErrorProperty, packageOf, withMaker } from "./blame.ts";
 import { readPrivates, textOf } from "./classes.ts";
@@ -93,7 +94,7 @@ export class FunctionWriter implements FunctionHook, CaptureContext {
     return this.slots.length - 1;
   }
 
-  encodeFunction(fn: CallableObject, _id: number, step: CaptureStep, home: object | undefined): GraphNode {
+  encodeFunction(fn: CallableObject, step: CaptureStep, home: object | undefined): GraphNode {
     const known = this.#encodeItemClass(fn) ?? this.#encodeByKey(fn);
     if (known) return known;
     const text = textOf(fn);

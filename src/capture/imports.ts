@@ -1,6 +1,6 @@
 import * as types from "node:util/types";
 import type { GraphNode, ImportRecord } from "../codec/graph/nodes.ts";
-import { isPlainPrototype } from "../codec/graph/writer.ts";
+import { isPlainPrototype } from "../codec/graph/shapes.ts";
 import { readInitialised, type Scope } from "./inspector.ts";
 import type { KnownExports } from "./known-exports.ts";
 import { type ImportedVariable, localExports } from "./modules.ts";

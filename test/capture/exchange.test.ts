@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { otherMajors, otherNode } from "./other-nodes.ts";
+import { OTHER_NODES, otherNode } from "../other-nodes.ts";
 
 const PROGRAM = path.join(import.meta.dirname, "exchange.ts");
 
@@ -18,14 +18,16 @@ function exchange(node: string, what: "write" | "read", input = ""): string {
 }
 
 describe("functions and values that one Node stored are read by the others", () => {
-  const majors = [Number.parseInt(process.versions.node, 10), ...otherMajors];
-  test.each(majors)("written by Node %i", async (writer) => {
-    const nodeOf = (major: number) => (otherMajors.includes(major) ? otherNode(major) : process.execPath);
-    const node = await nodeOf(writer);
+  const own = Number.parseInt(process.versions.node, 10);
+  const majors = [own, ...OTHER_NODES];
+  const nodeOf = (major: number) => (major === own ? process.execPath : otherNode(major));
+
+  test.each(majors)("written by Node %i", (writer) => {
+    const node = nodeOf(writer);
     if (!node) return;
     const stored = exchange(node, "write");
     for (const reader of majors) {
-      const other = await nodeOf(reader);
+      const other = nodeOf(reader);
       if (other) expect(exchange(other, "read", stored), `read by Node ${reader}`).toBe("[]");
     }
   });

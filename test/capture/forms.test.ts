@@ -1,7 +1,8 @@
 import fs from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
+import { OTHER_NODES, otherNode } from "../other-nodes.ts";
 import { type Form, forms, runAsMain, runForm, writeForm } from "./forms.ts";
-import { otherMajors, otherNode } from "./other-nodes.ts";
+
 import type { CaseResult } from "./run-cases.ts";
 
 const folders = new Map<Form, string>();
@@ -29,10 +30,10 @@ describe.each(forms)("functions of $name", (form) => {
   });
 });
 
-describe.each(otherMajors)("on Node %i", (major) => {
+describe.each(OTHER_NODES)("on Node %i", (major) => {
   const plain = forms.filter((form) => form.execArgv.length === 0);
   test.each(plain)("functions of $name", async (form) => {
-    const node = await otherNode(major);
+    const node = otherNode(major);
     if (!node) return;
     expect(problems(await runForm(form, folderOf(form), node))).toEqual([]);
   });

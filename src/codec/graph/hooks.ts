@@ -8,7 +8,7 @@ import { type PathStep, unserializable } from "./path.ts";
  */
 export interface FunctionHook {
   /** The node of a function or class. @throws if it can't be sent */
-  encodeFunction(fn: CallableObject, id: number, step: PathStep, home: object | undefined): GraphNode;
+  encodeFunction(fn: CallableObject, step: PathStep, home: object | undefined): GraphNode;
   /** A module namespace, or another value that can be had by importing it; undefined if it can't. */
   importReference(value: object | symbol): GraphNode | undefined;
   /** The `#private` fields of an instance, where it has any. */
@@ -29,7 +29,7 @@ export type CallableObject = (...args: never[]) => unknown;
 
 /** For graphs without functions: values that only need their own contents. */
 export const noFunctions: FunctionHook = {
-  encodeFunction: (_fn, _id, step) =>
+  encodeFunction: (_fn, step) =>
     noFunctions.fail(step, { why: "it is a function, which can't be sent from here" }),
   importReference: () => undefined,
   privateFields: () => undefined,

@@ -1,16 +1,25 @@
 import * as types from "node:util/types";
 import { serialize } from "node:v8";
 import { KingletError } from "../../errors.ts";
-import { builtinPath, isNative, knownSymbolNames, nodeFunctionPath } from "./builtins.ts";
-import { errorBase } from "./errors.ts";
+import { baseOf, errorPrototype, refuseLiveObject } from "./bases.ts";
+import { builtinPath, knownSymbolNames } from "./builtins.ts";
 import type { CallableObject, FunctionHook } from "./hooks.ts";
 import { symbolId } from "./identity.ts";
-import { isBaseKey, liveProblem, naturalPrototype, simpleBase, unsendable } from "./kinds.ts";
+import { isBaseKey, naturalPrototype, unsendable } from "./kinds.ts";
 import { MemoryWriter } from "./memory.ts";
-import type { Base, GraphNode, Integrity, KeyRef, PropertyRecord, Ref } from "./nodes.ts";
+import type { Base, GraphNode, KeyRef, PropertyRecord, Ref } from "./nodes.ts";
 import { type PathStep, propertyText } from "./path.ts";
 import { isPlainThroughout, sizeUp } from "./plain.ts";
 import { REDUCE, registeredClass, registeredEncoding } from "./registry.ts";
+import {
+  integrityOf,
+  isInline,
+  isNatural,
+  isObject,
+  isPlainShape,
+  isValues,
+  primitiveNode,
+} from "./shapes.ts";
 
 /** Dense arrays of primitives from this length on are one node. */
 const VALUES_LENGTH = 32;
@@ -30,6 +39,7 @@ export class GraphWriter {
   readonly nodes: GraphNode[] = [];
   readonly bodies: Uint8Array[] = [];
   readonly hook: FunctionHook;
+  readonly memory: MemoryWriter = new MemoryWriter(this);
   plainBody = -1;
 
   readonly #ids = new Map<object | symbol, number>();
@@ -37,7 +47,6 @@ export class GraphWriter {
   readonly #queue: Pending[] = [];
   readonly #sizedUp = new Set<object>();
   readonly #bigPlain = new Map<number, Pending>();
-  readonly #memory = new MemoryWriter(this);
 
   constructor(hook: FunctionHook) {
     this.hook = hook;
@@ -89,7 +98,7 @@ export class GraphWriter {
   finish(): void {
     this.drain();
     while (this.#bigPlain.size > 0 && !this.#writePlain()) this.drain();
-    this.#memory.finish();
+    this.memory.finish();
   }
 
   body(bytes: Uint8Array): number {
@@ -165,12 +174,12 @@ export class GraphWriter {
 
   /** The node, or undefined where it is settled at the end. */
   #encode(pending: Pending): GraphNode | undefined {
-    const { value, id, step, home } = pending;
+    const { value, step, home } = pending;
     if (types.isProxy(value)) return this.#encodeProxy(value, step);
     const special = this.#encodeKnown(value);
     if (special) return special;
     if (isPlainShape(value)) return this.#encodePlain(pending);
-    if (typeof value === "function") return this.#encodeFunction(value as CallableObject, id, step, home);
+    if (typeof value === "function") return this.hook.encodeFunction(value as CallableObject, step, home);
     const prototype = Object.getPrototypeOf(value) as object | null;
     const registered = registeredEncoding(prototype);
     if (registered) {
@@ -202,7 +211,7 @@ export class GraphWriter {
     }
     if (Array.isArray(value) && value.length >= VALUES_LENGTH && isValues(value))
       return ["values", value.slice()];
-    return this.#objectNode(value, this.#base(value, step), -1, step);
+    return this.#objectNode(value, baseOf(this, value, step), -1, step);
   }
 
   #encodeKnown(value: object): GraphNode | undefined {
@@ -211,10 +220,6 @@ export class GraphWriter {
     const registered = registeredClass(value);
     if (registered) return ["registeredClass", registered.name];
     return types.isModuleNamespaceObject(value) ? this.hook.importReference(value) : undefined;
-  }
-
-  #encodeFunction(fn: CallableObject, id: number, step: PathStep, home: object | undefined): GraphNode {
-    return this.hook.encodeFunction(fn, id, step, home);
   }
 
   #encodeReduced(value: object, reduce: () => unknown, step: PathStep): GraphNode {
@@ -248,73 +253,15 @@ export class GraphWriter {
     if (typeof ctor === "function" && !types.isProxy(ctor) && ctor.prototype === value) {
       return ["prototypeOf", this.ref(ctor, { parent: step, text: ".constructor" })];
     }
-    const base = this.#base(value, step);
-    if (!base) this.#refuseLiveObjects(value, prototype, step);
+    const base = baseOf(this, value, step);
+    if (!base) refuseLiveObject(this.hook, value, prototype, step);
     let prototypeRef: Ref = -1;
     if (prototype === null) prototypeRef = [null];
     else {
-      const own = base?.[0] === "error" ? this.#errorPrototype(prototype) : prototype;
+      const own = base?.[0] === "error" ? errorPrototype(this.hook, prototype) : prototype;
       if (!isNatural(own, naturalPrototype(base, value))) prototypeRef = this.prototypeRef(own, step);
     }
     return this.#objectNode(value, base, prototypeRef, step);
-  }
-
-  /** Node gives most of its errors classes that nobody can name: they arrive as what these extend. */
-  #errorPrototype(prototype: object): object {
-    for (let owner = prototype; ; owner = Object.getPrototypeOf(owner) as object) {
-      const { value, get } = Object.getOwnPropertyDescriptor(owner, "constructor") ?? {};
-      const made: unknown = value ?? get;
-      if (typeof made !== "function" || isNative(made) || types.isProxy(made)) return owner;
-      if (!this.hook.isNodeFunction(made) || nodeFunctionPath(made)) return owner;
-    }
-  }
-
-  #base(value: object, step: PathStep): Base {
-    if (Array.isArray(value)) return ["array", value.length];
-    if (types.isMap(value)) {
-      const refs: Ref[] = [];
-      for (const [key, item] of Map.prototype.entries.call(value) as MapIterator<[unknown, unknown]>) {
-        const name = typeof key === "string" ? JSON.stringify(key) : String(refs.length / 2);
-        refs.push(this.ref(key, { parent: step, text: `.key(${refs.length / 2})` }));
-        refs.push(this.ref(item, { parent: step, text: `.get(${name})` }));
-      }
-      return ["map", refs];
-    }
-    if (types.isSet(value)) {
-      const items = [...(Set.prototype.values.call(value) as SetIterator<unknown>)];
-      return ["set", items.map((item, index) => this.ref(item, { parent: step, text: `.item(${index})` }))];
-    }
-    if (types.isArgumentsObject(value)) {
-      const items = Array.from(value as unknown as ArrayLike<unknown>);
-      return ["arguments", items.map((item, index) => this.ref(item, { parent: step, text: `[${index}]` }))];
-    }
-    if (types.isArrayBuffer(value)) return this.#memory.bufferBase(value);
-    if (types.isArrayBufferView(value)) return this.#memory.viewBase(value, step);
-    if (types.isBoxedPrimitive(value)) {
-      return [
-        "boxed",
-        this.ref((value as { valueOf(): unknown }).valueOf(), { parent: step, text: ".valueOf()" }),
-      ];
-    }
-    return simpleBase(value) ?? errorBase(value, (stack) => this.hook.mapStack(stack)) ?? null;
-  }
-
-  /** An instance whose class is Node's own, or native, has state that can't be seen. */
-  #refuseLiveObjects(value: object, prototype: object | null, step: PathStep): void {
-    for (
-      let owner = prototype;
-      owner && !isPlainPrototype(owner);
-      owner = Object.getPrototypeOf(owner) as object | null
-    ) {
-      if (types.isProxy(owner)) return;
-      const ctor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
-      if (typeof ctor !== "function" || types.isProxy(ctor)) continue;
-      const name = constructorName(value) || ctor.name;
-      if (!isNative(ctor) && !this.hook.isNodeFunction(ctor)) continue;
-      const path = builtinPath(ctor) ?? nodeFunctionPath(ctor);
-      if (path?.[0] === "global" && path[1] === "Object") continue;
-      this.hook.fail(step, liveProblem(name, path?.[0] === "module" ? String(path[1]) : undefined));
-    }
   }
 
   #objectNode(value: object, base: Base, prototypeRef: Ref, step: PathStep): GraphNode {
@@ -374,66 +321,4 @@ const PENDING: GraphNode = ["undefined"];
 
 function never(): boolean {
   return false;
-}
-
-export function isObject(value: unknown): value is object {
-  return (typeof value === "object" && value !== null) || typeof value === "function";
-}
-
-function isInline(value: unknown): value is null | string | boolean | number {
-  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
-  return value === null || typeof value === "string" || typeof value === "boolean";
-}
-
-function primitiveNode(value: unknown): GraphNode {
-  if (value === undefined) return ["undefined"];
-  if (typeof value === "bigint") return ["bigint", String(value)];
-  return ["number", Object.is(value, -0) ? "-0" : (String(value) as "NaN")];
-}
-
-function isValues(list: readonly unknown[]): boolean {
-  return list.every(isInline) && Object.keys(list).length === list.length;
-}
-
-/** An ordinary object, array, Map or Set with nothing to hide: no class, no tag, not an iterator. */
-function isPlainShape(value: object): boolean {
-  const prototype = typeof value === "function" ? undefined : (Object.getPrototypeOf(value) as object | null);
-  if (prototype === Map.prototype || prototype === Set.prototype)
-    return types.isMap(value) || types.isSet(value);
-  if (prototype !== Object.prototype && !(prototype === Array.prototype && Array.isArray(value)))
-    return false;
-  if (types.isArgumentsObject(value) || Object.hasOwn(value, "constructor") || REDUCE in value) return false;
-  return (
-    !types.isModuleNamespaceObject(value) &&
-    !types.isNativeError(value) &&
-    !Object.hasOwn(value, Symbol.toStringTag)
-  );
-}
-
-/** Object.prototype, of this or another realm. */
-export function isPlainPrototype(prototype: object): boolean {
-  if (prototype === Object.prototype) return true;
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "__lookupGetter__");
-}
-
-function isNatural(prototype: object, natural: object | null): boolean {
-  if (prototype === natural) return true;
-  if (natural === null || types.isProxy(prototype)) return false;
-  // The same builtin of another realm, a vm context's.
-  const ctor: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
-  return typeof ctor === "function" && ctor.name === natural.constructor.name && isNative(ctor);
-}
-
-export function integrityOf(value: object): Integrity {
-  if (Object.isExtensible(value)) return 0;
-  if (ArrayBuffer.isView(value)) return 1;
-  return Object.isFrozen(value) ? 3 : Object.isSealed(value) ? 2 : 1;
-}
-
-function constructorName(value: object): string {
-  for (let owner: object | null = value; owner; owner = Object.getPrototypeOf(owner) as object | null) {
-    const ctor: unknown = Object.getOwnPropertyDescriptor(owner, "constructor")?.value;
-    if (typeof ctor === "function" && !types.isProxy(ctor)) return ctor.name;
-  }
-  return "";
 }
