@@ -16,7 +16,11 @@ export interface CapturedFunction {
 }
 
 export interface CaptureOptions {
-  /** `value`: send the user's own imported files' functions by value too; default `reference`. */
+  /**
+   * `reference` (default): of the files that the function's own file imports, the worker imports what is needed.
+   * `value`: the user's own files don't travel; their functions, classes and values are sent instead. Packages are
+   * imported in any case.
+   */
   readonly userFiles?: "reference" | "value";
 }
 
@@ -25,18 +29,30 @@ export interface RestoredFunction {
   readonly hash: string;
   readonly name: string;
   /**
-   * The function with fresh captured state: nothing that an earlier instance assigned or mutated shows. Free when
-   * nothing it captured can change (no captured variable assigned, no mutable captured object); otherwise costs a
-   * re-link of its small captured objects. Captured plain data above a threshold is shared between instances and
-   * frozen: writing to it throws.
+   * The function with fresh captured state: nothing that an earlier instance assigned or mutated shows.
+   *
+   * - Free (the same function each time) where nothing it captured can change: no captured variable assigned, no
+   *   mutable captured object, no class, no captured function used otherwise than by calling it.
+   * - Otherwise its code is evaluated and its captured objects are made anew: about 5 µs for a small closure, 10 µs with
+   *   a class and an instance, 1 µs for each further object.
+   * - Plain data (arrays, plain objects, Map, Set, Date) from 1,000 objects or 64 KiB on is decoded once a worker, frozen
+   *   to its depths, and shared by all instances at no cost: writing to it throws a TypeError in strict code. Captured
+   *   sloppy code that assigns properties would not notice, so it gets data of its own each time. (Sloppy code of
+   *   *imported* packages still doesn't notice: JavaScript ignores its writes.)
+   * - Typed arrays and ArrayBuffers can't be frozen: they are copied for each instance, at memcpy's speed.
    *
    * `scope` also decodes that task's item and encodes its result, so that classes are the same objects in all three.
+   *
+   * @throws TypeError if it stands for a module's export that is no function
    */
   instance(): FunctionInstance;
 }
 
 export interface FunctionInstance {
   readonly call: (...args: unknown[]) => unknown;
-  /** Graph lane bound to this instance's classes. */
+  /**
+   * Graph lane bound to this instance's classes. Encoded under the root name `error`, an error that ended a task keeps
+   * what can be sent of it: own properties that can't are left out instead of failing. Stacks lead to the user's files.
+   */
   readonly scope: import("../codec/contract.ts").GraphLane;
 }

@@ -149,6 +149,7 @@ export class Inspector {
   /**
    * Enters `fn` and pauses before its first statement, where `look` sees its scopes live; then the call is
    * abandoned, so that nothing of its body ever runs. False if it could not be paused. Needs `withDebugger`.
+   * While someone debugs this process with a front end, the pause shows there and lasts until they go on.
    */
   atEntry(fn: object, enter: () => unknown, look: (frame: Debugger.CallFrame) => void): boolean {
     const breakpoint = this.#call<{ breakpointId: string }>("Debugger.setBreakpointOnFunctionCall", {
