@@ -16,9 +16,10 @@ import { FutureHandle, JobHandle, refuseCapture } from "./pool/job-handle.ts";
 import { answerNested, MAX_DEPTH } from "./pool/nested.ts";
 import { checkRuntimeDependencies } from "./pool/runtime-dependencies.ts";
 import { newId, Session } from "./pool/session.ts";
-import { type Call, captureCallable, startJob } from "./pool/start.ts";
+import { type Call, startJob } from "./pool/start.ts";
 import { openDiskStore } from "./storage/disk.ts";
 import { type Broadcast, broadcast } from "./values/broadcast.ts";
+import { captureCallable } from "./values/callable.ts";
 import { FileSet } from "./values/pool-file.ts";
 import { NamedStore } from "./values/stored-object.ts";
 import type { TaskContext } from "./worker/context.ts";
@@ -229,7 +230,7 @@ class PoolView implements Pool {
     this.#session.refuseIfClosed(kind);
     const options =
       given === undefined ? this.#callDefaults : { ...this.#callDefaults, ...checkCallOptions(given, kind) };
-    const captured = captureCallable(fn, kind);
+    const captured = captureCallable(fn, kind, `pool.${kind}`);
     if (options.packages || options.files) checkRuntimeDependencies(options, kind);
     return { kind, captured, options, depth: 0 };
   }

@@ -35,7 +35,6 @@ export class JobCore {
   #wake: (() => void)[] = [];
   #listeners: Set<(segment: Segment) => void> | undefined;
   #whenEnded: (() => void)[] | undefined;
-  #cancelling: string | undefined;
   /** Whoever consumes the results: decides how far items are drawn ahead. */
   demand: "unknown" | "all" | "stream" = "unknown";
   consumed = 0;
@@ -172,7 +171,6 @@ export class JobCore {
   }
 
   async cancel(reason = "cancelled by the program"): Promise<void> {
-    this.#cancelling ??= reason;
     this.observed = true;
     this.onCancel?.(reason);
     await this.ended();

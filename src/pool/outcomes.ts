@@ -103,12 +103,6 @@ export class OutcomeTable {
     if (segment.run) this.#cachedBytes -= segment.run.bytes.length;
     segment.run = undefined;
   }
-
-  /** Forgets segments altogether (`retain: "consumed"`). */
-  forget(segment: Segment): void {
-    this.release(segment);
-    this.#byFirst.delete(segment.first);
-  }
 }
 
 /** What a task came to: its value, or the error to throw. */

@@ -1,6 +1,6 @@
 import type { CapturedFunction } from "../capture/contract.ts";
-import { captureFunction, captureModule } from "../capture/index.ts";
-import { KingletError, TaskError, UsageError } from "../errors.ts";
+
+import { KingletError, TaskError } from "../errors.ts";
 import { harmless } from "../harmless-text.ts";
 import type { Entry } from "../job/entries.ts";
 import type { Journal } from "../job/journal.ts";
@@ -8,10 +8,9 @@ import { functionKey, type JobRef, jobId, journalPrefix } from "../job/keys.ts";
 import type { JobKind, JobMeta, JournalRecord } from "../job/records.ts";
 import { chain } from "../maybe.ts";
 import { emit, observed } from "../observers.ts";
-import { type CallOptions, type PoolOptions, show } from "../options.ts";
+import type { CallOptions, PoolOptions } from "../options.ts";
 import type { JobEnd, JobInput, JobSpec, NestedRequest, TaskOptions } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
-import { moduleTaskOf, moduleUrl } from "../values/task-module.ts";
 import { JobCore, type JobEnding } from "./job-handle.ts";
 import { type OutcomeReader, readOutcome } from "./outcomes.ts";
 import type { Session } from "./session.ts";
@@ -24,22 +23,6 @@ export interface Call {
   /** How many maps it is nested in. */
   readonly depth: number;
   readonly parent?: string;
-}
-
-/**
- * The function of a call, captured; or a reference to a module's export.
- * @throws UsageError BAD_ARGUMENT if it is no function; CaptureError if it can't be sent
- */
-export function captureCallable(fn: unknown, where: string): CapturedFunction {
-  const module = moduleTaskOf(fn);
-  if (module) return captureModule(module.url, module.exportName);
-  if (typeof fn === "string" || fn instanceof URL) return captureModule(moduleUrl(fn), "default");
-  if (typeof fn !== "function") {
-    throw new UsageError("BAD_ARGUMENT", `${where}: the function is ${show(fn)}`, {
-      remedy: `Pass a function first: pool.${where}((item) => …, …).`,
-    });
-  }
-  return captureFunction(fn as (...args: unknown[]) => unknown);
 }
 
 /** Makes the job's core and starts it: `input` is made with the core, so that a bad item throws before anything runs. */
@@ -152,34 +135,26 @@ function sameForCalls({ captured, options, kind, parent }: Call): SameForCalls {
   };
 }
 
-/** Those options that a resumed job needs, as JSON; a predicate can't be kept (the resumed job retries no errors). */
+/** What a resumed job needs again. */
+const STORED_OPTIONS = [
+  "timeoutMs",
+  "retries",
+  "idempotent",
+  "isolate",
+  "memoryMb",
+  "cpus",
+  "concurrency",
+  "batch",
+  "env",
+  "budgetUsd",
+] as const satisfies readonly (keyof CallOptions)[];
+
+/** Those options as JSON; a predicate can't be kept (the resumed job retries no errors). */
 function storedOptions(options: CallOptions): Record<string, unknown> {
-  const {
-    timeoutMs,
-    retries,
-    retryErrors,
-    idempotent,
-    isolate,
-    memoryMb,
-    cpus,
-    concurrency,
-    batch,
-    env,
-    budgetUsd,
-  } = options;
-  const kept = {
-    timeoutMs,
-    retries,
-    idempotent,
-    isolate,
-    memoryMb,
-    cpus,
-    concurrency,
-    batch,
-    env,
-    budgetUsd,
-  };
-  return typeof retryErrors === "number" ? { ...kept, retryErrors } : kept;
+  const kept: Record<string, unknown> = {};
+  for (const name of STORED_OPTIONS) if (options[name] !== undefined) kept[name] = options[name];
+  if (typeof options.retryErrors === "number") kept["retryErrors"] = options.retryErrors;
+  return kept;
 }
 
 export interface SpecParts {

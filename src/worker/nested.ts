@@ -1,5 +1,4 @@
 import type { CapturedFunction } from "../capture/contract.ts";
-import { captureFunction, captureModule } from "../capture/index.ts";
 import type { Codec } from "../codec/contract.ts";
 import { KingletError, UsageError } from "../errors.ts";
 import { JOB } from "../future.ts";
@@ -9,7 +8,7 @@ import type { JobKind } from "../job/records.ts";
 import type { Job, JobProgress } from "../job.ts";
 import { LazyPromise } from "../lazy-promise.ts";
 import { type CallOptions, checkCallOptions, show } from "../options.ts";
-import { moduleTaskOf, moduleUrl } from "../values/task-module.ts";
+import { captureCallable } from "../values/callable.ts";
 import type { TaskSurroundings } from "./context.ts";
 import type { InputReader } from "./inputs.ts";
 
@@ -51,7 +50,7 @@ export class TaskPool {
     given: CallOptions | undefined,
   ): NestedJob {
     const options = storable(checkCallOptions(given, `ctx.pool.${kind}`), kind);
-    const captured = capture(fn, kind);
+    const captured = captureCallable(fn, `ctx.pool.${kind}`, `ctx.pool.${kind}`);
     return new NestedJob(
       this.#parts,
       kind,
@@ -78,16 +77,6 @@ export class TaskPool {
     const answer = await this.#parts.surroundings.request(encodeNestedCall(call, captured.bytes, inputs));
     return decodeNestedAnswer(answer);
   }
-}
-
-function capture(fn: unknown, where: string): CapturedFunction {
-  const module = moduleTaskOf(fn);
-  if (module) return captureModule(module.url, module.exportName);
-  if (typeof fn === "string" || fn instanceof URL) return captureModule(moduleUrl(fn), "default");
-  if (typeof fn === "function") return captureFunction(fn as (...args: unknown[]) => unknown);
-  throw new UsageError("BAD_ARGUMENT", `ctx.pool.${where}: the function is ${show(fn)}`, {
-    remedy: `Pass a function first: ctx.pool.${where}((item) => …, …).`,
-  });
 }
 
 /** Options as they travel to the driver; those that only mean something in one process are refused. */
