@@ -6,8 +6,6 @@ export default defineConfig({
     reporters: ["default", "./scripts/closing-line.mjs"],
     pool: "forks",
     maxWorkers: 2,
-    // A crash's evidence is sometimes lost (CHANGELOG, "Known faults"): until that is mended, CI asks again.
-    retry: process.env.CI ? 2 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

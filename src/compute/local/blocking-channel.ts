@@ -4,11 +4,12 @@ import { type Frame, FrameParser } from "./protocol.ts";
 const READ_BYTES = 64 * 1024;
 
 /**
- * The worker's end of the work channel. Blocking reads and writes: a round trip costs half of what streams cost, and
+ * The worker's ends of the work and the report channel. Blocking reads and writes: a round trip costs half of what streams cost, and
  * a line printed in a synchronous loop leaves at once.
  */
 export class BlockingChannel {
-  readonly #fd: number;
+  readonly #readFd: number;
+  readonly #writeFd: number;
   readonly #onClosed: () => never;
   readonly #readBytes = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly #parser = new FrameParser();
@@ -16,15 +17,16 @@ export class BlockingChannel {
   #queued: Uint8Array[] = [];
 
   /** `onClosed`: the driver is gone. */
-  constructor(fd: number, onClosed: () => never) {
-    this.#fd = fd;
+  constructor(readFd: number, writeFd: number, onClosed: () => never) {
+    this.#readFd = readFd;
+    this.#writeFd = writeFd;
     this.#onClosed = onClosed;
   }
 
   /** Waits for the next frame. */
   read(): Frame {
     while (this.#received.length === 0) {
-      const sizeBytes = this.#retry(() => fs.readSync(this.#fd, this.#readBytes, 0, READ_BYTES, null));
+      const sizeBytes = this.#retry(() => fs.readSync(this.#readFd, this.#readBytes, 0, READ_BYTES, null));
       if (sizeBytes === 0) this.#onClosed();
       this.#parser.push(this.#readBytes.subarray(0, sizeBytes), (frame) => this.#received.push(frame));
     }
@@ -42,7 +44,9 @@ export class BlockingChannel {
     while (chunks.length > 0) {
       const writing = chunks;
       const writtenBytes = this.#retry(() =>
-        writing.length === 1 ? fs.writeSync(this.#fd, writing[0]!) : fs.writevSync(this.#fd, writing),
+        writing.length === 1
+          ? fs.writeSync(this.#writeFd, writing[0]!)
+          : fs.writevSync(this.#writeFd, writing),
       );
       chunks = remaining(chunks, writtenBytes);
     }

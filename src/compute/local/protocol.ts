@@ -7,13 +7,16 @@ import type { AttemptEnd } from "../contract.ts";
  *   frame = length of the rest u32 | type u8 | length of head u32 | head, JSON | body, little-endian
  *   frame = length of the rest u32 | type u8, from 128 on | body
  *
- * Work channel (descriptor 3), read and written by the worker with blocking calls: INIT, JOB and INVOKE down, all
- * else up.
+ * Work channel (descriptor 3), read by the worker with blocking calls: INIT, JOB and INVOKE down.
+ * Report channel (descriptor 6), written by the worker with blocking calls: all that goes up. It is a channel of its
+ * own because a write to a dead worker fails, and Node then closes that stream with what it hasn't read yet: the last
+ * words that tell why the worker died.
  * Control channel (descriptor 4), read by the worker's event loop while a task waits: ABORT and REPLY down.
  */
 export const WORK_FD = 3;
 export const CONTROL_FD = 4;
 export const MARKER_FD = 5;
+export const REPORT_FD = 6;
 
 export const FRAME_INIT = 1;
 export const FRAME_JOB = 2;

@@ -200,7 +200,7 @@ export class Slot {
     this.#pump();
   }
 
-  /** What comes past the work channel belongs to the task that runs when it arrives. */
+  /** What comes past the report channel belongs to the task that runs when it arrives. */
   #printed(worker: WorkerProcess, stream: "stdout" | "stderr", lines: string): void {
     const { attempt, phase, index: running } = worker.marker.read();
     if (attempt === 0) return;

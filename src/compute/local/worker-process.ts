@@ -17,6 +17,7 @@ import {
   FRAME_READY,
   type Frame,
   FrameParser,
+  REPORT_FD,
   WORK_FD,
 } from "./protocol.ts";
 import { LineCutter } from "./task-output.ts";
@@ -34,7 +35,7 @@ export interface WorkerSettings {
 export interface WorkerEvents {
   ready(): void;
   frame(frame: Frame): void;
-  /** Lines that came past the work channel: native code's, child processes'. */
+  /** Lines that came past the report channel: native code's, child processes'. */
   lines(stream: "stdout" | "stderr", lines: string): void;
   /** Once, after everything else. */
   exited(exit: ProcessExit): void;
@@ -149,7 +150,7 @@ export class WorkerProcess {
     const { execPath, execArgv, memoryMb } = this.#settings;
     const limits = memoryMb === undefined ? [] : [`--max-old-space-size=${memoryMb}`];
     return spawn(execPath, [...workerExecArgv(execArgv), ...limits, workerEntry], {
-      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", this.marker.fd],
+      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", this.marker.fd, "pipe"],
       env: workerEnv(process.env),
       // A process group of its own: the terminal's Ctrl-C is the driver's business.
       detached: process.platform !== "win32",
@@ -167,13 +168,13 @@ export class WorkerProcess {
     this.#settings.guard.add(child.pid);
     child.on("exit", (exitCode, signal) => this.#drain(child, exitCode, signal));
     const parser = new FrameParser();
-    child.stdio[WORK_FD]!.on("data", (chunk: Buffer) => {
+    pipeOf(child, REPORT_FD)!.on("data", (chunk: Buffer) => {
       try {
         parser.push(chunk, (frame) => this.#receive(frame));
       } catch (error) {
         this.#fatal ??= {
           origin: "protocol error",
-          text: `what came over the work channel is no frame: ${error}`,
+          text: `what came over the report channel is no frame: ${error}`,
         };
         this.kill();
       }
@@ -246,7 +247,7 @@ export class WorkerProcess {
   }
 
   #write(fd: number, chunks: readonly Uint8Array[]): void {
-    const stream = this.#child?.stdio[fd] as Socket | undefined;
+    const stream = this.#child && pipeOf(this.#child, fd);
     if (!stream?.writable) return;
     if (chunks.length === 1) {
       stream.write(chunks[0]!);
@@ -257,6 +258,10 @@ export class WorkerProcess {
     stream.uncork();
   }
 }
+
+/** Node's type of `stdio` ends with descriptor 4. */
+const pipeOf = (child: ChildProcess, fd: number): Socket | null | undefined =>
+  (child.stdio as unknown as readonly (Socket | null | undefined)[])[fd];
 
 function killGroup(pid: number): void {
   try {

@@ -40,6 +40,7 @@ import {
   FrameParser,
   type InitHead,
   MARKER_FD,
+  REPORT_FD,
   type ReplyHead,
   WORK_FD,
 } from "./protocol.ts";
@@ -53,7 +54,7 @@ const driverGone = (): never => process.exit(0);
 
 /** The worker process: reads an invocation, runs it, answers, until the driver hangs up. */
 export async function runWorker(): Promise<void> {
-  const channel = new BlockingChannel(WORK_FD, driverGone);
+  const channel = new BlockingChannel(WORK_FD, REPORT_FD, driverGone);
   const reportFatal = (error: unknown, origin: string): never => {
     channel.send(encodeFrame(FRAME_FATAL, { origin }, Buffer.from(errorText(error))));
     process.exit(1);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -101,6 +101,43 @@ describe("workers and the terminal's Ctrl-C", () => {
     }, [0]);
     expect(await attempt.values()).toEqual([true]);
   });
+});
+
+/** Blocks the driver, which reads nothing meanwhile, until the process has ended. */
+function blockUntilDead(pid: number): void {
+  const deadlineMs = Date.now() + 30_000;
+  while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"))) {
+    if (Date.now() > deadlineMs) throw new Error(`process ${pid} didn't end`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  }
+}
+
+describe("a worker that has died", () => {
+  it.runIf(process.platform === "linux")(
+    "leaves its last words to a driver that writes to it before it reads them",
+    async () => {
+      const probe = open();
+      await probe.scaleTo(1);
+      const rejectAside = await probe.prepare((file: string) => {
+        const fs = process.getBuiltinModule("node:fs");
+        fs.writeFileSync(`${file}-new`, String(process.pid));
+        fs.renameSync(`${file}-new`, file);
+        void Promise.reject(new Error("aside"));
+      });
+      const addOne = await probe.prepare((x: number) => x + 1);
+      const file = path.join(root, "pid");
+      const attempt = probe.startKey(rejectAside, [file], { first: 7 });
+      while (!existsSync(file)) await new Promise((resolve) => setImmediate(resolve));
+      blockUntilDead(Number(readFileSync(file, "utf8")));
+      const queued = probe.startKey(addOne, [1]);
+      expect(await attempt.ended).toMatchObject({
+        kind: "crashed",
+        startedTask: 7,
+        evidence: expect.stringMatching(/^unhandled rejection: Error: aside/),
+      });
+      expect(await queued.values()).toEqual([2]);
+    },
+  );
 });
 
 describe("what a task has spawned", () => {
