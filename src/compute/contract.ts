@@ -7,7 +7,8 @@ import type { JobRef, OutcomeLocation } from "../job/contract.ts";
  * Obligations, checked by test/conformance/compute.ts:
  * - Every started attempt gets exactly one `ended`, after all of its `progressed`, whatever happens to its worker;
  *   locally within 5 s of the event, or of its timeout.
- * - What `progressed` reports is durable in the store before it is reported.
+ * - What `progressed` reports with a location is durable in the store before it is reported. Without one it is nowhere
+ *   else: only invocations with `inlineOutcomeBytes` may bring such reports.
  * - `start`, `cancel`, `reply` and `scale` never throw and never block; failures arrive as events.
  * - No event after `close()` has resolved; then no process, thread, timer or lock of the backend is left.
  */
@@ -70,6 +71,11 @@ export interface InvocationOptions {
   readonly sync?: boolean;
   /** How many maps this one is nested in. */
   readonly depth?: number;
+  /**
+   * Outcomes that together are no longer than this come with their report alone: the worker writes nothing, and the
+   * driver's own log keeps them. Default 0: the worker writes all.
+   */
+  readonly inlineOutcomeBytes?: number;
 }
 
 export interface ComputeEvents {
@@ -80,7 +86,7 @@ export interface ComputeEvents {
   offer(slot: string, queue: number): void;
   /** A slot is gone; all its attempts have ended before. */
   withdrawn(slot: string): void;
-  /** Outcomes of consecutive tasks are in the store. */
+  /** Outcomes of consecutive tasks are there. */
   progressed(attempt: number, report: OutcomeReport): void;
   ended(attempt: number, end: AttemptEnd): void;
   /** A line that a task printed. */
@@ -90,8 +96,8 @@ export interface ComputeEvents {
 }
 
 export interface OutcomeReport {
-  /** Where the run lies in the store. */
-  readonly location: OutcomeLocation;
+  /** Where the run lies in the store; undefined: nowhere yet, it is only here. */
+  readonly location: OutcomeLocation | undefined;
   readonly first: number;
   readonly count: number;
   /** The packed run itself (job/entries.ts). */

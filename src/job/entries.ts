@@ -102,6 +102,11 @@ export class RunBuilder {
     if (!entryIsOk(kind)) this.#allOk = false;
   }
 
+  /** Length of the run as it is by now. */
+  get sizeBytes(): number {
+    return RUN_HEADER_BYTES + ENTRY_HEADER_BYTES * this.count + this.bodyBytes;
+  }
+
   /** The run's chunks: small ones are joined, so that one write is cheap. */
   finish(): Uint8Array[] {
     const headBytes = RUN_HEADER_BYTES + ENTRY_HEADER_BYTES * this.count;
@@ -121,7 +126,7 @@ export class RunBuilder {
       const chunks = this.finish();
       return { frame: frameChunks(chunks), run: Buffer.concat(chunks) };
     }
-    const runBytes = RUN_HEADER_BYTES + ENTRY_HEADER_BYTES * this.count + this.bodyBytes;
+    const runBytes = this.sizeBytes;
     const bytes = Buffer.allocUnsafe(FRAME_HEADER_BYTES + runBytes);
     this.#writeJoined(bytes, FRAME_HEADER_BYTES);
     const run = bytes.subarray(FRAME_HEADER_BYTES);
@@ -199,6 +204,14 @@ export class Run implements RunHeader {
     const i = this.#at(index);
     const starts = (this.#starts ??= this.#computeStarts());
     return { kind: this.kindOf(index), body: this.bytes.subarray(starts[i]!, starts[i + 1]!) };
+  }
+
+  /** How many of these tasks failed. */
+  countFailed(first = this.first, count = this.count): number {
+    if (this.allOk) return 0;
+    let failed = 0;
+    for (let index = first; index < first + count; index++) if (!entryIsOk(this.kindOf(index))) failed += 1;
+    return failed;
   }
 
   #at(index: number): number {

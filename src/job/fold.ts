@@ -163,8 +163,7 @@ export class JournalFolder {
         return;
       case "outcome": {
         const run = new Run(record.run);
-        const failed = run.allOk ? 0 : run.count;
-        this.#commit({ ...range(run), failed }, location, 1, epoch);
+        this.#commit({ ...range(run), failed: run.countFailed() }, location, 1, epoch);
         return;
       }
       case "ended": {

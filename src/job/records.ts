@@ -13,7 +13,7 @@ export type JournalRecord =
   | { readonly type: "inputs"; readonly run: Uint8Array }
   | { readonly type: "input-complete"; readonly jobNumber: number; readonly total: number }
   | CommitRecord
-  /** Outcomes that the driver itself decides: crashed, timed-out, cancelled, upstream-failed, … A commit too. */
+  /** Outcomes that the driver itself decides (crashed, timed-out, …), or that a report brought whole. A commit too. */
   | { readonly type: "outcome"; readonly run: Uint8Array }
   | {
       readonly type: "ended";

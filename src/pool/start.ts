@@ -4,7 +4,7 @@ import { KingletError, TaskError } from "../errors.ts";
 import { harmless } from "../harmless-text.ts";
 import type { Entry } from "../job/entries.ts";
 import type { Journal } from "../job/journal.ts";
-import { functionKey, type JobRef, jobId, journalPrefix } from "../job/keys.ts";
+import { functionKey, type JobRef, jobId, journalPrefix, OBJECT_THRESHOLD_BYTES } from "../job/keys.ts";
 import type { JobKind, JobMeta, JournalRecord } from "../job/records.ts";
 import { chain } from "../maybe.ts";
 import { emit, observed } from "../observers.ts";
@@ -177,7 +177,7 @@ export function jobSpec(parts: SpecParts, opening: readonly JournalRecord[] = NO
     ref,
     journal,
     functionKey: functionKey(functionHash),
-    options: taskOptions(session, options, depth),
+    options: taskOptions(session, call),
     stopOnFailure: call.kind !== "mapSettled",
     input,
     opening,
@@ -203,7 +203,7 @@ export function jobSpec(parts: SpecParts, opening: readonly JournalRecord[] = NO
   };
 }
 
-function taskOptions(session: Session, options: CallOptions, depth: number): TaskOptions {
+function taskOptions(session: Session, { kind, options, depth }: SpecParts["call"]): TaskOptions {
   const { timeoutMs, retries, idempotent, isolate, memoryMb, env, batch, concurrency, cpus = 1 } = options;
   const bySlots = cpus > 1 ? Math.max(1, Math.floor(session.slots / cpus)) : Number.POSITIVE_INFINITY;
   const limit = Math.min(concurrency ?? Number.POSITIVE_INFINITY, bySlots);
@@ -218,6 +218,8 @@ function taskOptions(session: Session, options: CallOptions, depth: number): Tas
   if (Number.isFinite(limit)) given.concurrency = limit;
   if (session.sync) given.sync = true;
   if (depth) given.depth = depth;
+  // The batches of a map are written by many workers at once; a single task is done sooner with one write.
+  if (kind === "run") given.inlineOutcomeBytes = OBJECT_THRESHOLD_BYTES;
   return given;
 }
 

@@ -49,6 +49,11 @@ export interface TaskOptions {
   readonly depth?: number;
   /** `durability: "fsync"`. */
   readonly sync?: boolean;
+  /**
+   * Runs of outcomes up to this length are written by the driver rather than by the worker that reports them: one
+   * write instead of two. Default 0. Not with `idempotent: false`: what such a task came to must outlive the driver.
+   */
+  readonly inlineOutcomeBytes?: number;
 }
 
 export interface JobSpec {
@@ -85,7 +90,7 @@ export interface JobSpec {
 
 export interface StoredOutcomes {
   readonly run: Run;
-  /** Where a worker wrote the run; undefined: the driver made it, and writes it into its own log. */
+  /** Where a worker wrote the run; undefined: nowhere, the driver writes it into its own log. */
   readonly location: FrameLocation | undefined;
 }
 

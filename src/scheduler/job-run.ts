@@ -269,13 +269,14 @@ function failedInputs(run: Run): number[] {
 }
 
 function invocationOptions(options: TaskOptions): InvocationOptions {
-  const { timeoutMs, isolate, memoryMb, env, sync, depth, idempotent } = options;
+  const { timeoutMs, isolate, memoryMb, env, sync, depth, idempotent, inlineOutcomeBytes } = options;
   const invocation: { -readonly [K in keyof InvocationOptions]: InvocationOptions[K] } = {};
   if (timeoutMs !== undefined) invocation.timeoutMs = timeoutMs;
   if (isolate) invocation.isolate = true;
   if (memoryMb !== undefined) invocation.memoryMb = memoryMb;
   if (env) invocation.env = env;
   if (idempotent === false) invocation.flushEachTask = true;
+  else if (inlineOutcomeBytes) invocation.inlineOutcomeBytes = inlineOutcomeBytes;
   if (sync) invocation.sync = true;
   if (depth) invocation.depth = depth;
   return invocation;

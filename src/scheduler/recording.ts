@@ -1,4 +1,4 @@
-import { entryIsOk, type Run } from "../job/entries.ts";
+import { Run } from "../job/entries.ts";
 import type { FrameLocation } from "../job/journal.ts";
 import type { JobEndState, JournalRecord } from "../job/records.ts";
 import type { Command, JobEndKind, SchedulerEvent } from "./commands.ts";
@@ -42,16 +42,17 @@ export class Recording {
         const { ranges } = command;
         for (let i = 0; i < ranges.length; i += 2) {
           const first = ranges[i]!;
-          if (location) this.#commit(run, location, first, ranges[i + 1]! - first);
-          else this.#fail(run);
+          const count = ranges[i + 1]! - first;
+          if (location) this.#commit(run, location, first, count);
+          else this.#record(partOf(run, first, count));
         }
         break;
       }
       case "fail":
-        this.#fail(this.#failureRun(command));
+        this.#record(this.#failureRun(command));
         break;
       case "fail-unloadable":
-        this.#fail(unloadableRun(number, command.index, command.error));
+        this.#record(unloadableRun(number, command.index, command.error));
         break;
       case "end":
         this.#end = command;
@@ -68,22 +69,17 @@ export class Recording {
   }
 
   #commit(run: Run, location: FrameLocation, first: number, count: number): void {
-    const failed = run.allOk ? 0 : countFailed(run, first, count);
+    const failed = run.countFailed(first, count);
     const jobNumber = this.job.ref.number;
     this.#shown.push({ run, first, count, failed, location, recordAt: this.#records.length });
     this.#records.push({ type: "commit", jobNumber, first, count, failed, location });
   }
 
-  #fail(run: Run): void {
+  /** The run itself goes into the driver's log. */
+  #record(run: Run): void {
     const { first, count } = run;
-    this.#shown.push({
-      run,
-      first,
-      count,
-      failed: count,
-      location: undefined,
-      recordAt: this.#records.length,
-    });
+    const failed = run.countFailed();
+    this.#shown.push({ run, first, count, failed, location: undefined, recordAt: this.#records.length });
     this.#records.push({ type: "outcome", run: run.bytes });
   }
 
@@ -142,8 +138,8 @@ export class Recording {
 const isRecorded = (kind: JobEndKind): kind is JobEndKind & JobEndState =>
   kind === "done" || kind === "failed" || kind === "cancelled";
 
-function countFailed(run: Run, first: number, count: number): number {
-  let failed = 0;
-  for (let index = first; index < first + count; index++) if (!entryIsOk(run.kindOf(index))) failed += 1;
-  return failed;
+function partOf(run: Run, first: number, count: number): Run {
+  if (first === run.first && count === run.count) return run;
+  const chunks = run.slice(first, count);
+  return new Run(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
 }

@@ -1,6 +1,7 @@
 import type { Codec } from "../codec/contract.ts";
 import type { OutcomeReport } from "../compute/contract.ts";
 import { CaptureError, KingletError, UnserializableError } from "../errors.ts";
+import type { OutcomeLocation } from "../job/contract.ts";
 import {
   ENTRY_THREW,
   ENTRY_UNSERIALIZABLE,
@@ -73,7 +74,7 @@ export const FLUSH_AFTER_MS = 20;
 
 export interface OutcomeSink {
   readonly logs: ProposalLogs;
-  /** The outcomes are in the store. `isLast`: the attempt's end follows at once. */
+  /** The outcomes are in the store, or in the report. `isLast`: the attempt's end follows at once. */
   progressed(report: OutcomeReport, isLast: boolean): void;
 }
 
@@ -83,9 +84,11 @@ export interface OutcomeOptions {
   readonly attempt: number;
   readonly sync: boolean;
   readonly flushEachTask: boolean;
+  /** Runs up to this length aren't written: the report brings them to the driver, which keeps them. */
+  readonly inlineBytes: number;
 }
 
-/** Collects the outcomes of consecutive tasks and writes them to the worker's log, many at a time. */
+/** Collects the outcomes of consecutive tasks and writes them to the worker's log, or reports them alone, many at a time. */
 export class OutcomeWriter {
   /** Why a flush has failed. */
   failure: unknown;
@@ -122,12 +125,18 @@ export class OutcomeWriter {
     );
   }
 
-  /** Writes what is pending as one frame, then reports it. @throws StoreError; the log isn't used again then */
+  /** Writes what is pending as one frame, or nothing, and reports it. @throws StoreError; the log isn't used again then */
   *flush(nowMs: number, isLast: boolean): Steps<void> {
     const pending = this.#run;
     if (!pending) return;
+    if (pending.sizeBytes <= this.#options.inlineBytes) {
+      const chunks = pending.finish();
+      const run = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+      this.#report(pending, undefined, run, nowMs, isLast);
+      return;
+    }
     const { frame, run } = pending.finishFrame();
-    let location: { log: string; offsetBytes: number };
+    let location: OutcomeLocation;
     try {
       location = yield* this.#append(frame);
     } catch (error) {
@@ -135,10 +144,18 @@ export class OutcomeWriter {
       this.failure = error;
       throw error;
     }
-    let lengthBytes = 0;
-    for (const chunk of frame) lengthBytes += chunk.length;
+    this.#report(pending, location, run, nowMs, isLast);
+  }
+
+  #report(
+    pending: RunBuilder,
+    location: OutcomeLocation | undefined,
+    run: Uint8Array,
+    nowMs: number,
+    isLast: boolean,
+  ): void {
     const report: OutcomeReport = {
-      location: { log: location.log, offsetBytes: location.offsetBytes, lengthBytes },
+      location,
       first: this.#first,
       count: pending.count,
       run,
@@ -150,7 +167,7 @@ export class OutcomeWriter {
     this.#sink.progressed(report, isLast);
   }
 
-  *#append(frame: readonly Uint8Array[]): Steps<{ log: string; offsetBytes: number }> {
+  *#append(frame: readonly Uint8Array[]): Steps<OutcomeLocation> {
     const { journalPrefix, sync } = this.#options;
     const opened = this.#sink.logs.of(journalPrefix);
     const { name, writer } = opened instanceof Promise ? ((yield opened) as Awaited<typeof opened>) : opened;
@@ -159,7 +176,9 @@ export class OutcomeWriter {
     if (appended instanceof Promise) yield appended;
     const synced = sync ? writer.sync() : undefined;
     if (synced instanceof Promise) yield synced;
-    return { log: name, offsetBytes };
+    let lengthBytes = 0;
+    for (const chunk of frame) lengthBytes += chunk.length;
+    return { log: name, offsetBytes, lengthBytes };
   }
 
   #newRun(): RunBuilder {

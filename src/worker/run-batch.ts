@@ -205,6 +205,7 @@ const writerOptions = ({ journalPrefix, job, attempt, options }: Invocation) => 
   attempt,
   sync: options.sync ?? false,
   flushEachTask: options.flushEachTask ?? false,
+  inlineBytes: options.inlineOutcomeBytes ?? 0,
 });
 
 function surroundingsOf(invocation: Invocation, host: BatchHost, control: BatchControl): TaskSurroundings {

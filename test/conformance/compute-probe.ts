@@ -49,7 +49,7 @@ export class ComputeProbe implements ComputeEvents {
   readonly breaches: string[] = [];
   readonly #attempts = new Map<
     number,
-    { reports: OutcomeReport[]; end?: AttemptEnd; resolve(end: AttemptEnd): void }
+    { reports: OutcomeReport[]; inlineBytes: number; end?: AttemptEnd; resolve(end: AttemptEnd): void }
   >();
   readonly #waiting = new Set<() => void>();
   #closed = false;
@@ -82,7 +82,7 @@ export class ComputeProbe implements ComputeEvents {
     for (const item of items) inputs.add(ENTRY_VALUE, this.codec.encode(item, "item"));
     const { promise, resolve } = Promise.withResolvers<AttemptEnd>();
     const reports: OutcomeReport[] = [];
-    this.#attempts.set(attempt, { reports, resolve });
+    this.#attempts.set(attempt, { reports, inlineBytes: rest.inlineOutcomeBytes ?? 0, resolve });
     this.backend.start({
       attempt,
       slot,
@@ -157,12 +157,17 @@ export class ComputeProbe implements ComputeEvents {
 
   /** Every report must lie in the store as it was reported. */
   async #checkReports(): Promise<void> {
-    for (const [attempt, { reports }] of this.#attempts) {
+    for (const [attempt, { reports, inlineBytes }] of this.#attempts) {
       for (const { location, first, count, run } of reports) {
-        const key = journalPrefix(JOURNAL) + location.log;
-        const stored = await readFrame(this.store, key, location.offsetBytes, location.lengthBytes);
         const parsed = new Run(run);
         const fits = parsed.first === first && parsed.count === count && parsed.attempt === attempt;
+        if (!location) {
+          if (!fits || run.length > inlineBytes)
+            this.breaches.push(`an inline report of tasks ${first}+${count}, ${run.length} bytes`);
+          continue;
+        }
+        const key = journalPrefix(JOURNAL) + location.log;
+        const stored = await readFrame(this.store, key, location.offsetBytes, location.lengthBytes);
         if (!fits || Buffer.compare(stored, run) !== 0) {
           this.breaches.push(
             `the report of tasks ${first}+${count} is not what lies at ${key}:${location.offsetBytes}`,

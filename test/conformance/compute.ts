@@ -100,6 +100,20 @@ export function describeCompute(name: string, open: () => Promise<ComputeUnderTe
       expect(values).toEqual(attempts.map((_, i) => [i + 1, 1 - i]));
     });
 
+    it("come with their report alone where they are short enough, thrown errors among them", async () => {
+      const options = { inlineOutcomeBytes: 10_000 };
+      const fn = (x: number) => {
+        if (x < 0) throw new RangeError("negative");
+        return "x".repeat(x);
+      };
+      const short = await probe.start(fn, [3, -1], options);
+      expect(await short.values()).toMatchObject(["xxx", { message: "negative" }]);
+      expect(short.reports.map(({ location }) => location)).toEqual([undefined]);
+      const long = await probe.start(fn, [20_000], options);
+      expect(await long.values()).toEqual(["x".repeat(20_000)]);
+      expect(long.reports[0]!.location).toBeDefined();
+    });
+
     it("are thrown errors with their class and code, thrown values as they are", async () => {
       const attempt = await probe.start(
         (x: number) => {

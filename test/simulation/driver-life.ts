@@ -267,12 +267,13 @@ export class DriverLife {
 }
 
 function optionsOf(plan: JobPlan): JobSpec["options"] {
-  const { retries, idempotent, isolate, concurrency, batch, timeoutMs, depth } = plan;
+  const { retries, idempotent, isolate, concurrency, batch, timeoutMs, depth, inlineOutcomeBytes } = plan;
   return {
     retries,
     idempotent,
     isolate,
     depth,
+    inlineOutcomeBytes,
     ...(concurrency !== undefined ? { concurrency } : {}),
     ...(batch !== undefined ? { batch } : {}),
     ...(timeoutMs !== undefined ? { timeoutMs } : {}),

@@ -30,6 +30,7 @@ const JOB: JobPlan = {
   input: { known: true, slow: false, throwsAt: undefined, upstreamFailed: new Set() },
   cancelAtMs: undefined,
   submitAtMs: 0,
+  inlineOutcomeBytes: 0,
   fate: () => ({ kind: "value", ms: 1 }),
 };
 
@@ -49,8 +50,17 @@ export const KILL_SCENARIOS: Readonly<Record<string, Pick<HistoryPlan, "jobs"> &
     jobs: [{ ...JOB, tasks: 6, idempotent: false, fate: fails(3, "crash") }],
   },
   "several runs in one journal": {
-    jobs: [0, 1, 2].map((at) => ({ ...JOB, tasks: 1, stopOnFailure: true, submitAtMs: at * 5 })),
+    jobs: [0, 1, 2].map((at) => ({
+      ...JOB,
+      tasks: 1,
+      stopOnFailure: true,
+      submitAtMs: at * 5,
+      inlineOutcomeBytes: 1e6,
+    })),
     sharedJournal: true,
+  },
+  "a map whose outcomes come inline, some of them failures": {
+    jobs: [{ ...JOB, inlineOutcomeBytes: 1e6, retryErrors: 1, fate: fails(7, "throw") }],
   },
   "a map that is cancelled": {
     jobs: [{ ...JOB, stopOnFailure: true, cancelAtMs: 4, fate: () => ({ kind: "value", ms: 3 }) }],

@@ -18,6 +18,12 @@ export const MUTANTS: readonly Mutant[] = [
     }`,
   },
   {
+    name: "outcomes that came inline are recorded whole, with what was decided before",
+    file: "scheduler/recording.ts",
+    replace: "else this.#record(partOf(run, first, count));",
+    by: "else this.#record(run);",
+  },
+  {
     name: "leadership isn't confirmed",
     file: "scheduler/journal-queue.ts",
     replace: "if (!confirm) return result;",

@@ -30,6 +30,8 @@ export interface JobPlan {
   readonly input: InputPlan;
   readonly cancelAtMs: number | undefined;
   readonly submitAtMs: number;
+  /** 0, some, or any length: none of its reports is written by a worker, some, or all. */
+  readonly inlineOutcomeBytes: number;
   fate(index: number, tries: number): Fate;
 }
 
@@ -153,6 +155,7 @@ function planJob(dice: Dice): JobPlan {
     cancelAtMs: dice.chance(0.15) ? dice.int(0, dice.pick([3, 150])) : undefined,
     submitAtMs: dice.pick([0, 0, dice.int(0, 50)]),
     fate: planFates(dice, timeoutMs, timid),
+    inlineOutcomeBytes: dice.pick([0, 0, 80, 1e6]),
   };
 }
 

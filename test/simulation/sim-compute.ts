@@ -1,4 +1,5 @@
 import type { AttemptEnd, ComputeBackend, ComputeEvents, Invocation } from "../../src/compute/contract.ts";
+import type { OutcomeLocation } from "../../src/job/contract.ts";
 import { ENTRY_THREW, ENTRY_VALUE, type EntryKind, Run, RunBuilder } from "../../src/job/entries.ts";
 import { frameChunks } from "../../src/job/frames.ts";
 import type { LogWriter, ObjectStore } from "../../src/storage/contract.ts";
@@ -407,20 +408,15 @@ export class SimCompute implements ComputeBackend {
     } else this.#runTask(attempt, script, index + 1, run, busyMs);
   }
 
-  /** Writes the proposal, and says so; false if the word is lost. */
+  /** Writes the proposal unless it goes inline, and says so; false if the word is lost. */
   #report(attempt: SimAttempt, builder: RunBuilder, busyMs: number): boolean {
     const { slot, invocation } = attempt;
-    const bytes = Buffer.concat(builder.finish());
-    const name = `worker-${slot.name}-${slot.worker}.log`;
-    const key = invocation.journalPrefix + name;
-    let log = slot.logs.get(key);
-    if (!log) slot.logs.set(key, (log = this.#disk.openLog!(key) as LogWriter));
-    const offsetBytes = log.sizeBytes;
-    log.append(frameChunks([bytes]));
-    const location = { log: name, offsetBytes, lengthBytes: log.sizeBytes - offsetBytes };
+    const run = Buffer.concat(builder.finish());
+    const isInline = run.length <= (invocation.options.inlineOutcomeBytes ?? 0);
+    const location = isInline ? undefined : this.#write(attempt, run);
     if (this.#dice.chance(this.#faults.reportLost)) return false;
     const { first } = builder.header;
-    const report = { location, first, count: builder.count, run: bytes, busyMs };
+    const report = { location, first, count: builder.count, run, busyMs };
     const id = invocation.attempt;
     const tell = () =>
       this.#tell(slot, () => {
@@ -429,6 +425,16 @@ export class SimCompute implements ComputeBackend {
     tell();
     if (this.#dice.chance(this.#faults.reportTwice)) tell();
     return true;
+  }
+
+  #write({ slot, invocation }: SimAttempt, run: Uint8Array): OutcomeLocation {
+    const name = `worker-${slot.name}-${slot.worker}.log`;
+    const key = invocation.journalPrefix + name;
+    let log = slot.logs.get(key);
+    if (!log) slot.logs.set(key, (log = this.#disk.openLog!(key) as LogWriter));
+    const offsetBytes = log.sizeBytes;
+    log.append(frameChunks([run]));
+    return { log: name, offsetBytes, lengthBytes: log.sizeBytes - offsetBytes };
   }
 
   /** The worker process ends under its task; what it hadn't reported is gone, and what was queued never ran. */

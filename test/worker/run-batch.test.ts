@@ -45,10 +45,26 @@ describe("a batch", () => {
     await worker.run((x: number) => x + 1, [1, 2]);
     await worker.run((x: number) => x + 1, [3, 4], {}, { first: 2 });
     for (const { location, run } of worker.reports) {
-      const { log, offsetBytes, lengthBytes } = location;
+      const { log, offsetBytes, lengthBytes } = location!;
       const stored = await readFrame(worker.store, `journals/aaaaaa/${log}`, offsetBytes, lengthBytes);
       expect(Buffer.compare(stored, run)).toBe(0);
     }
+  });
+
+  it("writes nothing of outcomes that are short enough to come inline, and the rest as ever", async () => {
+    const worker = new BareWorker();
+    const keys = async () => {
+      const found: string[] = [];
+      for await (const { key } of worker.store.list("journals/")) found.push(key);
+      return found;
+    };
+    await worker.run((x: number) => x + 1, [1, 2], { inlineOutcomeBytes: 200 });
+    expect(worker.reports).toMatchObject([{ location: undefined, first: 0, count: 2 }]);
+    expect(worker.values()).toEqual([2, 3]);
+    expect(await keys()).toEqual([]);
+    await worker.run((x: number) => "x".repeat(x), [10, 200], { inlineOutcomeBytes: 200 }, { first: 2 });
+    expect(worker.reports[1]).toMatchObject({ location: { log: "worker-w1.log", offsetBytes: 0 }, count: 2 });
+    expect(await keys()).toEqual(["journals/aaaaaa/worker-w1.log"]);
   });
 
   it("waits for promises, takes values as they are, and mixes both", async () => {
@@ -241,7 +257,7 @@ describe("inputs that lie in the store", () => {
       return x === 2 ? "x".repeat(70_000) : x * 10;
     };
     await worker.run(fn, [0, 1, 2, 3]);
-    const { log, offsetBytes, lengthBytes } = worker.reports.splice(0)[0]!.location;
+    const { log, offsetBytes, lengthBytes } = worker.reports.splice(0)[0]!.location!;
     const ref = { logKey: `journals/aaaaaa/${log}`, offsetBytes, lengthBytes };
     const one = (more: object) => new InputEntry(ENTRY_OUTCOME, JSON.stringify({ ...ref, ...more }));
     const list = (...more: object[]) =>
@@ -325,7 +341,7 @@ describe("a batch whose function or outcomes the store fails", () => {
     expect(worker.reports).toEqual([]);
     full = false;
     expect(await worker.run((x: number) => x, [1, 2])).toEqual({ kind: "ok" });
-    expect(worker.reports[0]!.location.log).toBe("worker-w1-1.log");
+    expect(worker.reports[0]!.location!.log).toBe("worker-w1-1.log");
   });
 });
 

@@ -1,4 +1,4 @@
-import type { JobRef } from "../../job/keys.ts";
+import type { JobRef, OutcomeLocation } from "../../job/contract.ts";
 import type { Invocation, InvocationOptions, OutcomeReport } from "../contract.ts";
 import { binaryFrame, FACTS_AT, FRAME_INVOKE, FRAME_OUTCOMES, withRest } from "./protocol.ts";
 
@@ -10,6 +10,8 @@ import { binaryFrame, FACTS_AT, FRAME_INVOKE, FRAME_OUTCOMES, withRest } from ".
  *   INVOKE   = sequence u32 | attempt u32 | job number u32 | count u32 | first f64 | packed inputs
  *   OUTCOMES = sequence u32 | ended u8 | length of log name u8 | 2 × 0 | length u32 | offset f64 | busy ms f64 |
  *              log name | packed run
+ *
+ * An OUTCOMES frame without a log name holds outcomes that lie nowhere else.
  */
 const INVOKE_BYTES = 24;
 const OUTCOMES_BYTES = 28;
@@ -48,7 +50,8 @@ function haveEqualOptions(a: InvocationOptions, b: InvocationOptions): boolean {
     b.env === undefined &&
     a.flushEachTask === b.flushEachTask &&
     a.sync === b.sync &&
-    a.depth === b.depth
+    a.depth === b.depth &&
+    a.inlineOutcomeBytes === b.inlineOutcomeBytes
   );
 }
 
@@ -83,14 +86,14 @@ export function decodeInvoke(body: Buffer, head: JobHead): Invocation {
 /** `ended`: the attempt has ended well with these outcomes; no frame says so again. */
 export function encodeOutcomes(sequence: number, report: OutcomeReport, ended: boolean): Uint8Array[] {
   const { location, run } = report;
-  const { log } = location;
+  const log = location?.log ?? "";
   const frame = binaryFrame(FRAME_OUTCOMES, OUTCOMES_BYTES + log.length, run);
   frame.writeUInt32LE(sequence, FACTS_AT);
   frame[FACTS_AT + 4] = ended ? 1 : 0;
   frame[FACTS_AT + 5] = log.length;
   frame[FACTS_AT + 6] = frame[FACTS_AT + 7] = 0;
-  frame.writeUInt32LE(location.lengthBytes, FACTS_AT + 8);
-  frame.writeDoubleLE(location.offsetBytes, FACTS_AT + 12);
+  frame.writeUInt32LE(location?.lengthBytes ?? 0, FACTS_AT + 8);
+  frame.writeDoubleLE(location?.offsetBytes ?? 0, FACTS_AT + 12);
   frame.writeDoubleLE(report.busyMs, FACTS_AT + 20);
   frame.write(log, FACTS_AT + OUTCOMES_BYTES, "latin1");
   return withRest(frame, run);
@@ -103,15 +106,10 @@ export interface DecodedOutcomes {
 }
 
 export function decodeOutcomes(body: Buffer): DecodedOutcomes {
-  const runAt = OUTCOMES_BYTES + body[5]!;
-  const run = body.subarray(runAt);
-  const location = {
-    log: body.toString("latin1", OUTCOMES_BYTES, runAt),
-    offsetBytes: body.readDoubleLE(12),
-    lengthBytes: body.readUInt32LE(8),
-  };
+  const logNameBytes = body[5]!;
+  const run = body.subarray(OUTCOMES_BYTES + logNameBytes);
   const report = {
-    location,
+    location: logNameBytes === 0 ? undefined : decodeLocation(body, logNameBytes),
     // Of the run's own header (job/entries.ts).
     first: run.readDoubleLE(8),
     count: run.readUInt32LE(16),
@@ -120,3 +118,9 @@ export function decodeOutcomes(body: Buffer): DecodedOutcomes {
   };
   return { ended: body[4] === 1, report };
 }
+
+const decodeLocation = (body: Buffer, logNameBytes: number): OutcomeLocation => ({
+  log: body.toString("latin1", OUTCOMES_BYTES, OUTCOMES_BYTES + logNameBytes),
+  offsetBytes: body.readDoubleLE(12),
+  lengthBytes: body.readUInt32LE(8),
+});

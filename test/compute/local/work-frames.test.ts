@@ -110,20 +110,26 @@ describe("reported outcomes", () => {
       first: fc.maxSafeNat(),
       body: bytes,
       at: u32,
+      inline: fc.boolean(),
     });
     fc.assert(
-      fc.property(cases, fc.double({ min: 0, max: 1e9 }), ({ sequence, ended, first, body, at }, busyMs) => {
-        const builder = new RunBuilder({ jobNumber: 3, attempt: 7, first });
-        builder.add(ENTRY_VALUE, [body]);
-        const run = builder.finish()[0]!;
-        const location = { log: "worker-ab12-3.log", offsetBytes: at * 1000, lengthBytes: at };
-        const report = { location, first, count: 1, run, busyMs };
-        const frame = frameOf(encodeOutcomes(sequence, report, ended));
-        expect(sequenceOf(frame.body)).toBe(sequence);
-        const decoded = decodeOutcomes(frame.body);
-        expect(decoded.ended).toBe(ended);
-        expect({ ...decoded.report, run: [...decoded.report.run] }).toEqual({ ...report, run: [...run] });
-      }),
+      fc.property(
+        cases,
+        fc.double({ min: 0, max: 1e9 }),
+        ({ sequence, ended, first, body, at, inline }, busyMs) => {
+          const builder = new RunBuilder({ jobNumber: 3, attempt: 7, first });
+          builder.add(ENTRY_VALUE, [body]);
+          const run = builder.finish()[0]!;
+          const stored = { log: "worker-ab12-3.log", offsetBytes: at * 1000, lengthBytes: at };
+          const location = inline ? undefined : stored;
+          const report = { location, first, count: 1, run, busyMs };
+          const frame = frameOf(encodeOutcomes(sequence, report, ended));
+          expect(sequenceOf(frame.body)).toBe(sequence);
+          const decoded = decodeOutcomes(frame.body);
+          expect(decoded.ended).toBe(ended);
+          expect({ ...decoded.report, run: [...decoded.report.run] }).toEqual({ ...report, run: [...run] });
+        },
+      ),
     );
   });
 });
