@@ -20,6 +20,7 @@ export type ErrorCode =
   | "STORE_UNAVAILABLE"
   | "NOT_FOUND"
   | "BAD_KEY"
+  | "INPUT_CHANGED"
   // how an attempt or a task ended
   | "CRASHED"
   | "OUT_OF_MEMORY"

@@ -25,6 +25,8 @@ export {
   type Resolved,
   type RunInput,
 } from "./pool.ts";
+export type { SliceOptions } from "./slices/options.ts";
+export { PoolSlice } from "./slices/pool-slice.ts";
 export type { Broadcast } from "./values/broadcast.ts";
 export { PoolFile } from "./values/pool-file.ts";
 export { type Secret, secret } from "./values/secret.ts";

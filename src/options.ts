@@ -59,12 +59,13 @@ export interface PoolOptions extends CallOptions {
 }
 
 type Check = (value: unknown) => boolean;
-interface Rule {
+export interface Rule {
   readonly check: Check;
   readonly expected: string;
 }
 
-const integer = (min: number, max: number): Rule => ({
+/** A rule for whole numbers. */
+export const integer = (min: number, max: number): Rule => ({
   check: (v) => Number.isInteger(v) && (v as number) >= min && (v as number) <= max,
   expected: `a whole number from ${withCommas(min)} to ${withCommas(max)}`,
 });
@@ -73,7 +74,7 @@ function withCommas(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-const boolean: Rule = { check: (v) => typeof v === "boolean", expected: "true or false" };
+export const boolean: Rule = { check: (v) => typeof v === "boolean", expected: "true or false" };
 const oneOf = (...words: string[]): Rule => ({
   check: (v) => words.includes(v as string),
   expected: words.map((w) => JSON.stringify(w)).join(" or "),
@@ -128,19 +129,20 @@ const { name: _name, signal: _signal, on: _on, ...POOL_ONLY_RULES } = POOL_RULES
 
 /** @throws UsageError BAD_OPTION or UNKNOWN_OPTION naming the option, its value, the range and what to do */
 export function checkCallOptions(options: unknown, where: string): CallOptions {
-  return check(options, CALL_RULES, where) as CallOptions;
+  return checkOptions(options, CALL_RULES, where) as CallOptions;
 }
 
 /** As checkCallOptions, for `openPool`, `pool.with` and `defineConfig`; `where` names the source. */
 export function checkPoolOptions(options: unknown, where: string): PoolOptions {
-  return check(options, POOL_ONLY_RULES, where) as PoolOptions;
+  return checkOptions(options, POOL_ONLY_RULES, where) as PoolOptions;
 }
 
-function check(options: unknown, rules: Record<string, Rule>, where: string): object {
+/** As checkCallOptions, for options with rules of their own. */
+export function checkOptions(options: unknown, rules: Record<string, Rule>, where: string): object {
   if (options === undefined) return {};
   if (!isPlainObject(options)) {
     throw new UsageError("BAD_ARGUMENT", `${where}: the options are ${show(options)}, not an object`, {
-      remedy: `Write them as { timeoutMs: 1000 }.`,
+      remedy: `Write them as { ${Object.keys(rules)[0]}: … }.`,
     });
   }
   for (const [name, value] of Object.entries(options)) {

@@ -17,6 +17,9 @@ import { answerNested, MAX_DEPTH } from "./pool/nested.ts";
 import { checkRuntimeDependencies } from "./pool/runtime-dependencies.ts";
 import { newId, Session } from "./pool/session.ts";
 import { type Call, startJob } from "./pool/start.ts";
+import type { SliceOptions } from "./slices/options.ts";
+import type { PoolSlice } from "./slices/pool-slice.ts";
+import { type SliceSet, sliceSet } from "./slices/slice-set.ts";
 import { openDiskStore } from "./storage/disk.ts";
 import { type Broadcast, broadcast } from "./values/broadcast.ts";
 import { captureCallable } from "./values/callable.ts";
@@ -98,6 +101,15 @@ export interface Pool extends NestedPool, AsyncDisposable {
 
   /** Files as items: each task gets a handle and reads the bytes itself. */
   files(patterns: string | readonly string[]): AsyncIterable<import("./values/pool-file.ts").PoolFile>;
+
+  /**
+   * Big files in parts, as items: each task gets a handle and reads its records itself. Records are never cut.
+   *
+   * @param patterns paths and globs, relative to the current folder; `!` excludes
+   * @throws UsageError BAD_ARGUMENT, BAD_OPTION, UNKNOWN_OPTION at once; BAD_ARGUMENT while drawing if nothing matches
+   * @example const counts = await pool.map(count, pool.slices("logs/*.csv", { sliceBytes: 16 * 1024 * 1024 }));
+   */
+  slices(patterns: string | readonly string[], options?: SliceOptions): AsyncIterable<PoolSlice>;
 
   /** Named objects in the pool's store. */
   readonly store: NamedStore;
@@ -259,6 +271,10 @@ class PoolView implements Pool {
 
   files(patterns: string | readonly string[]): FileSet {
     return new FileSet(patterns);
+  }
+
+  slices(patterns: string | readonly string[], options?: SliceOptions): SliceSet {
+    return sliceSet(patterns, options);
   }
 
   async close(options: { cancel?: boolean } = {}): Promise<void> {

@@ -7,6 +7,10 @@ import {
   UnserializableError,
   UsageError,
 } from "../errors.ts";
+import type { CutRule } from "../slices/options.ts";
+import type { SliceHome } from "../slices/patterns.ts";
+import { PoolSlice, type SliceFacts } from "../slices/pool-slice.ts";
+import { SliceSet } from "../slices/slice-set.ts";
 import type { StoreLocation } from "../storage/locate.ts";
 import { Broadcast } from "./broadcast.ts";
 import { FileSet, PoolFile } from "./pool-file.ts";
@@ -22,6 +26,14 @@ export function registerHandles(): void {
   registerClass("kinglet.FileSet", FileSet, {
     encode: (files) => [files.patterns, files.folder],
     decode: ([patterns, folder]: [string[], string]) => new FileSet(patterns, folder),
+  });
+  registerClass("kinglet.PoolSlice", PoolSlice, {
+    encode: PoolSlice.factsOf,
+    decode: (facts: SliceFacts) => new PoolSlice(facts),
+  });
+  registerClass("kinglet.SliceSet", SliceSet, {
+    encode: (slices) => [slices.patterns, slices.rule, slices.home],
+    decode: ([patterns, rule, home]: [string[], CutRule, SliceHome]) => new SliceSet(patterns, rule, home),
   });
   registerClass("kinglet.StoredObject", StoredObject, {
     encode: (object) => [object.key, object.location],

@@ -93,6 +93,12 @@ describe("the API reference", () => {
         (name: string) => `ctx.${name}`,
       ],
       ["Files", publicMembersOf("src/values/pool-file.ts", "PoolFile"), (name: string) => `file.${name}`],
+      ["Slices", membersOf("src/slices/options.ts", "SliceOptions"), (name: string) => name],
+      [
+        "Slices",
+        publicMembersOf("src/slices/pool-slice.ts", "PoolSlice").filter((name) => name !== "factsOf"),
+        (name: string) => `slice.${name}`,
+      ],
       [
         "Named objects",
         publicMembersOf("src/values/stored-object.ts", "NamedStore"),

@@ -52,3 +52,11 @@ test("resume computes only what the script that died had not", async () => {
   const third = await runExample("resume.ts", ["--tasks", "30"], storage);
   expect(third.stdout).toContain("30 results: 30 from earlier runs, 0 computed now, 0 wrong\n");
 });
+
+test("log-count counts each line of a sliced file once", async () => {
+  const { code, stdout } = await runExample("log-count.ts", ["--megabytes", "4", "--slice-kilobytes", "300"]);
+  expect(stdout).toMatch(/^4\.\d MB of log in 1[45] slices$/m);
+  expect(stdout).toMatch(/^404 +\d{4,} requests +\d+ bytes$/m);
+  expect(stdout).toContain("check: the same as a plain count of the whole file\n");
+  expect(code).toBe(0);
+});

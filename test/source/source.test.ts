@@ -32,7 +32,7 @@ const LAYERS: Layers = [
   ["storage/", "codec/", "maybe.ts"],
   ["job/"],
   ["compute/contract.ts"],
-  ["capture/", "values/"],
+  ["capture/", "values/", "slices/"],
   ["scheduler/", "worker/"],
   ["compute/"],
   ["observers.ts"],

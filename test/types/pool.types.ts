@@ -6,6 +6,7 @@ import {
   type Job,
   openPool,
   type PoolFile,
+  type PoolSlice,
   secret,
   task,
 } from "../../src/index.ts";
@@ -62,6 +63,12 @@ export function items(): void {
   const sizes = pool.map((file) => file.text(), pool.files("*.md"));
   same<typeof sizes, Job<string>>();
   pool.map((file: PoolFile) => file.name, pool.files("*.md"));
+
+  const parts = pool.map((slice) => slice.bytes(), pool.slices("*.csv", { sliceBytes: 1e6, boundary: null }));
+  same<typeof parts, Job<Uint8Array>>();
+  pool.map((slice: PoolSlice) => slice.index, pool.slices(["a.bin", "b.bin"], { recordBytes: 100 }));
+  // @ts-expect-error -- a boundary is text or bytes
+  pool.slices("*.csv", { boundary: 10 });
 }
 
 export function context(): void {

@@ -1,0 +1,88 @@
+import { asBuffer, BoundaryFinder } from "./boundary.ts";
+
+/** Records without their boundaries, as views of the chunks; what follows the last boundary is one unless it is empty. */
+export async function* splitRecords(
+  chunks: AsyncIterable<Uint8Array>,
+  boundary: Uint8Array,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const finder = new BoundaryFinder(boundary, 0);
+  const held = new Held();
+  /** Position of the first byte that is held. */
+  let start = 0;
+  for await (const chunk of chunks) {
+    finder.push(chunk);
+    held.add(chunk);
+    let end = finder.next();
+    if (end === undefined) continue;
+    const bytes = held.take();
+    let from = 0;
+    for (; end !== undefined; end = finder.next()) {
+      yield bytes.subarray(from, end - start - boundary.length);
+      from = end - start;
+    }
+    held.add(bytes.subarray(from));
+    start += from;
+  }
+  if (held.sizeBytes > 0) yield held.take();
+}
+
+/** Records of one size, as views of the chunks; the last one may be shorter. */
+export async function* splitEvery(
+  chunks: AsyncIterable<Uint8Array>,
+  recordBytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const held = new Held();
+  for await (const chunk of chunks) {
+    held.add(chunk);
+    if (held.sizeBytes < recordBytes) continue;
+    const bytes = held.take();
+    let from = 0;
+    for (; from + recordBytes <= bytes.length; from += recordBytes) {
+      yield bytes.subarray(from, from + recordBytes);
+    }
+    held.add(bytes.subarray(from));
+  }
+  if (held.sizeBytes > 0) yield held.take();
+}
+
+const LINE_FEED = 10;
+
+/** Lines of UTF-8 without their line breaks, `\n` or `\r\n`. */
+export async function* splitLines(
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<string, void, undefined> {
+  const held = new Held();
+  for await (const chunk of chunks) {
+    const last = chunk.lastIndexOf(LINE_FEED);
+    if (last < 0) {
+      held.add(chunk);
+      continue;
+    }
+    // Decoded many at a time, and split as text: several times quicker than line by line.
+    held.add(chunk.subarray(0, last));
+    for (const line of held.take().toString("utf8").split("\n")) yield withoutReturn(line);
+    held.add(chunk.subarray(last + 1));
+  }
+  if (held.sizeBytes > 0) yield withoutReturn(held.take().toString("utf8"));
+}
+
+const withoutReturn = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line);
+
+/** Pieces of a record that isn't whole yet; joined once, however many they are. */
+class Held {
+  #pieces: Uint8Array[] = [];
+  sizeBytes = 0;
+
+  add(piece: Uint8Array): void {
+    if (piece.length === 0) return;
+    this.#pieces.push(piece);
+    this.sizeBytes += piece.length;
+  }
+
+  take(): Buffer {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.sizeBytes = 0;
+    return pieces.length === 1 ? asBuffer(pieces[0]!) : Buffer.concat(pieces);
+  }
+}
