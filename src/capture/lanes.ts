@@ -1,6 +1,7 @@
 import type { GraphLane } from "../codec/contract.ts";
 import { packGraph } from "../codec/graph/envelope.ts";
 import { classNames } from "../codec/graph/identity.ts";
+import { takeUnready, whenReady } from "../codec/graph/unready.ts";
 import { attachedClass } from "./attached.ts";
 import { writeGraph } from "./capture-graph.ts";
 import { type CompiledGraph, compileGraph } from "./compiled.ts";
@@ -95,6 +96,7 @@ class DriverLane implements DriverGraphLane, LinkScope {
     const compiled = await compileGraph(functionBytes);
     const classes = new LearntClasses(this.#learnt);
     linkGraph(compiled, classes);
+    takeUnready(); // its captured values are not wanted here
   }
 
   remember(): void {}
@@ -116,6 +118,13 @@ function decodeGraph(
 ): unknown {
   const compiled = compileGraph(bytes, isHere);
   return compiled instanceof Promise
-    ? compiled.then((ready) => linkGraph(ready, scope))
-    : linkGraph(compiled, scope);
+    ? compiled.then((ready) => linkReady(ready, scope))
+    : linkReady(compiled, scope);
+}
+
+/** A promise where the value holds handles whose bytes must be fetched first. */
+function linkReady(compiled: CompiledGraph, scope: LinkScope): unknown {
+  const value = linkGraph(compiled, scope);
+  const ready = whenReady();
+  return ready ? ready.then(() => value) : value;
 }

@@ -17,7 +17,8 @@ export interface Codec {
   encode(value: unknown, rootName: string): Uint8Array[];
 
   /**
-   * A promise only where the value holds functions or classes whose imports must be loaded.
+   * A promise only where the value holds functions or classes whose imports must be loaded, or broadcasts that must be
+   * fetched.
    * @throws StoreError STORE_CORRUPT on damaged bytes, STORE_VERSION if a newer Kinglet wrote them
    */
   decode(bytes: Uint8Array): unknown | Promise<unknown>;

@@ -1,15 +1,20 @@
 import { createHash } from "node:crypto";
 import type { Codec } from "../codec/contract.ts";
-import { freezeDeep } from "../codec/graph/freeze.ts";
+import { foundUnready } from "../codec/graph/unready.ts";
 import { UsageError } from "../errors.ts";
 import { valueKey } from "../job/keys.ts";
-import type { ObjectStore } from "../storage/contract.ts";
+import { chain } from "../maybe.ts";
+import type { ObjectStore, PutResult } from "../storage/contract.ts";
 import { readObjectSync, type StoreLocation } from "../storage/locate.ts";
+import { BroadcastValues, type Loaded } from "./broadcast-values.ts";
 
 /**
  * A value that is stored once, by content, and loaded once a worker, however many tasks and calls use it.
  * It is read-only: plain data is frozen when it is loaded, so that writing to it throws in a task.
  * The bytes of typed arrays can't be frozen: don't write to them.
+ *
+ * A worker keeps the values that it used last, up to 1 GiB or an eighth of the machine's memory, and any value for as
+ * long as something refers to its handle.
  *
  * @example
  * const table = pool.broadcast(hugeTable);
@@ -19,49 +24,78 @@ export class Broadcast<T> {
   /** Key of the value in the store. */
   readonly key: string;
   readonly location: StoreLocation;
-  #value: { readonly value: T } | undefined;
+  #loaded: Loaded | undefined;
+  /** Why it could not be fetched. */
+  #failure: { readonly error: unknown } | undefined;
 
-  constructor(key: string, location: StoreLocation, value?: { readonly value: T }) {
+  constructor(key: string, location: StoreLocation, loaded?: { readonly value: T }) {
     this.key = key;
     this.location = location;
-    this.#value = value;
+    this.#loaded = loaded;
   }
 
-  /** The value; loaded at the first use in this process. @throws StoreError NOT_FOUND if it was deleted */
+  /**
+   * The value. On disk it is read at the first use in this process; from other stores it was fetched when the task
+   * got its handle.
+   * @throws StoreError NOT_FOUND if it was deleted, and what else kept it from being fetched
+   */
   get value(): T {
-    this.#value ??= { value: load(this.key, this.location) as T };
-    return this.#value.value;
+    this.#loaded ??= this.#atOnce();
+    return this.#loaded.value as T;
+  }
+
+  /** The value, fetched unless it is here: for handles that didn't come with a task. @throws as `value` */
+  async load(): Promise<T> {
+    this.#loaded ??= await valuesOf(this).load(this.location, this.key);
+    return this.#loaded.value as T;
+  }
+
+  #atOnce(): Loaded {
+    const values = valuesOf(this);
+    const { location, key } = this;
+    const here = values.find(location, key);
+    if (here) return here;
+    if (this.#failure) throw this.#failure.error;
+    const read = location.kind === "disk" && values.decode(location, key, readObjectSync(location, key));
+    if (read) return read;
+    throw new UsageError("BAD_ARGUMENT", `the broadcast value ${key} isn't in this process yet`, {
+      remedy: "Wait for it first: await broadcast.load().",
+    });
+  }
+
+  /** For the codec: a handle that has just arrived here. */
+  static arrived(key: string, location: StoreLocation): Broadcast<unknown> {
+    const handle = new Broadcast<unknown>(key, location);
+    // A disk is read when the value is used, if it is.
+    if (location.kind === "disk" || !processValues) return handle;
+    handle.#loaded = processValues.find(location, key);
+    if (!handle.#loaded) foundUnready({ fetch: () => handle.#fetch() });
+    return handle;
+  }
+
+  async #fetch(): Promise<void> {
+    try {
+      await this.load();
+    } catch (error) {
+      this.#failure = { error };
+    }
   }
 }
 
-/** Values of this process, by store and key. */
-const loaded = new Map<string, unknown>();
-let processCodec: Codec | undefined;
+/** Set by the pool, and by workers' entries. */
+let processValues: BroadcastValues | undefined;
 
-/** What this process decodes broadcast values with; set by the pool, and by workers' entries. */
-export function setBroadcastCodec(codec: Codec): void {
-  processCodec = codec;
+/** What this process decodes broadcast values with. */
+export function setBroadcastCodec(codec: Codec, values = new BroadcastValues(codec)): void {
+  processValues = values;
 }
 
-function load(key: string, location: StoreLocation): unknown {
-  const id = `${location.root}:${key}`;
-  if (!loaded.has(id)) {
-    const value = processCodec?.decode(readObjectSync(location, key));
-    if (value instanceof Promise) throw holdsFunctions(key);
-    if (typeof value === "object" && value !== null) freezeDeep(value);
-    loaded.set(id, value);
-  }
-  return loaded.get(id);
+function valuesOf({ key }: Broadcast<unknown>): BroadcastValues {
+  if (processValues) return processValues;
+  throw new UsageError("BAD_ARGUMENT", `the broadcast value ${key} was used in a process without a pool`, {
+    remedy: "Open a pool first.",
+  });
 }
-
-const holdsFunctions = (key: string): UsageError =>
-  new UsageError(
-    "BAD_ARGUMENT",
-    `the broadcast value ${key} holds functions or classes that must be imported first`,
-    {
-      remedy: "Broadcast data, and capture the functions.",
-    },
-  );
 
 export interface BroadcastHome {
   readonly codec: Codec;
@@ -77,7 +111,7 @@ export function broadcast<T>(home: BroadcastHome, value: T): Broadcast<T> {
   const hash = createHash("sha256");
   for (const chunk of chunks) hash.update(chunk);
   const key = valueKey(hash.digest("hex"));
-  const upload = home.store.put(key, chunks, { ifAbsent: true });
+  const upload = store(home.store, key, chunks);
   home.uploads.add(upload);
   // A failure stays among the uploads: it fails the jobs that would need the value.
   upload.then(
@@ -85,4 +119,17 @@ export function broadcast<T>(home: BroadcastHome, value: T): Broadcast<T> {
     () => {},
   );
   return new Broadcast<T>(key, home.location, { value });
+}
+
+/** Asking first costs a request, sending a big value that is there already costs seconds. */
+const ASK_FIRST_BYTES = 64 * 1024;
+
+async function store(
+  to: ObjectStore,
+  key: string,
+  chunks: readonly Uint8Array[],
+): Promise<PutResult | undefined> {
+  const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const isThere = sizeBytes >= ASK_FIRST_BYTES && to.exists(key);
+  return chain(isThere, (there) => (there ? undefined : to.put(key, chunks, { ifAbsent: true })));
 }

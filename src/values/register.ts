@@ -45,7 +45,7 @@ export function registerHandles(): void {
   });
   registerClass("kinglet.Broadcast", Broadcast, {
     encode: (value) => [value.key, value.location],
-    decode: ([key, location]: [string, StoreLocation]) => new Broadcast<unknown>(key, location),
+    decode: ([key, location]: [string, StoreLocation]) => Broadcast.arrived(key, location),
   });
   registerClass("kinglet.Secret", Secret, {
     encode: (secret) => secret.name,

@@ -1,6 +1,7 @@
 import { clearTimeout, setTimeout } from "node:timers"; // not the globals, which a task may replace
 import type { FunctionInstance, RestoredFunction } from "../capture/contract.ts";
 import type { Codec, GraphLane } from "../codec/contract.ts";
+import { whenReady } from "../codec/graph/unready.ts";
 import type { AttemptEnd, Invocation } from "../compute/contract.ts";
 import { ENTRY_OBJECT, ENTRY_VALUE, Run } from "../job/entries.ts";
 import { jobId, objectName } from "../job/keys.ts";
@@ -137,6 +138,8 @@ function* runTask(
   let result: unknown;
   try {
     const instance: FunctionInstance = fn.instance();
+    const ready = whenReady();
+    if (ready) yield ready;
     codec = host.codecFor(instance.scope);
     const entry = inputs.entry(index);
     let item = entry.kind === ENTRY_VALUE ? codec.decode(entry.body) : host.inputs.read(entry, codec);
