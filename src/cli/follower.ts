@@ -1,7 +1,7 @@
 import type { JobState, RecordListener } from "../job/fold.ts";
 import { JournalFolder } from "../job/fold.ts";
 import { claimName, driverLogName, journalPrefix } from "../job/keys.ts";
-import { readLog } from "../job/log-reader.ts";
+import { type LogPlace, readLog } from "../job/log-reader.ts";
 import { decodeRecord } from "../job/records.ts";
 import type { ObjectStore } from "../storage/contract.ts";
 
@@ -15,7 +15,7 @@ export class JournalFollower {
   readonly #listener: RecordListener;
   readonly #folder: JournalFolder;
   /** How far each epoch's log was read. */
-  readonly #readBytes: number[] = [];
+  readonly #places: LogPlace[] = [];
 
   constructor(store: ObjectStore, id: string, listener: RecordListener = () => {}) {
     this.#store = store;
@@ -38,18 +38,18 @@ export class JournalFollower {
     for (let epoch = 0; epoch === 0 || (await this.#store.exists(prefix + claimName(epoch))); epoch++) {
       const log = driverLogName(epoch);
       // A claim may stand alone: who made it died before its first record.
-      if (!(await this.#store.exists(prefix + log))) continue;
-      this.#readBytes[epoch] = await readLog(
+      if (!this.#places[epoch] && !(await this.#store.exists(prefix + log))) continue;
+      this.#places[epoch] = await readLog(
         this.#store,
         prefix + log,
-        (frame) => {
+        (frame, key) => {
           const record = decodeRecord(frame.payload);
           if (!record) return;
           const { offsetBytes, lengthBytes } = frame;
-          this.#folder.add(record, { log, offsetBytes, lengthBytes }, epoch);
+          this.#folder.add(record, { log: key.slice(prefix.length), offsetBytes, lengthBytes }, epoch);
           this.#listener(record, epoch);
         },
-        this.#readBytes[epoch] ?? 0,
+        this.#places[epoch],
       );
     }
   }

@@ -3,7 +3,7 @@ import type { ObjectStore } from "../storage/contract.ts";
 import { Run } from "./entries.ts";
 import type { FrameLocation } from "./journal.ts";
 import { claimName, driverLogName, jobId, journalPrefix } from "./keys.ts";
-import { readLog } from "./log-reader.ts";
+import { LOG_START, type LogPlace, type OnFrame, readLog } from "./log-reader.ts";
 import {
   type CommitRecord,
   decodeRecord,
@@ -58,72 +58,128 @@ export interface JournalState {
  * Reads a journal: the state of its jobs as its driver logs tell it.
  * @throws StoreError NOT_FOUND if there is no such journal
  */
-export async function readJournal(
+export function readJournal(
   store: ObjectStore,
   id: string,
   listener?: RecordListener,
 ): Promise<JournalState> {
-  const prefix = journalPrefix(id);
-  const names = new Set<string>();
-  for await (const object of store.list(prefix)) names.add(object.key.slice(prefix.length));
-  if (!names.has(driverLogName(0))) {
-    throw new StoreError("NOT_FOUND", `there is no job ${id} in ${store.description}`, {
-      remedy: "List them with: kinglet jobs",
-      details: { key: prefix },
-    });
-  }
-  const epoch = lastEpoch(names);
-  const last = await newestSeal(store, prefix, names, epoch);
-  const folder = new JournalFolder(id);
-  const sealedBytes: Record<string, number> = {};
-  for (let e = 0; e <= epoch; e++) {
-    const name = driverLogName(e);
-    if (!names.has(name)) continue;
-    const upto = e < last.epoch ? (last.sealedBytes[name] ?? 0) : Number.POSITIVE_INFINITY;
-    sealedBytes[name] = await readLog(
-      store,
-      prefix + name,
-      (frame) => {
-        const record = decodeRecord(frame.payload);
-        if (!record) return;
-        folder.add(record, { log: name, offsetBytes: frame.offsetBytes, lengthBytes: frame.lengthBytes }, e);
-        listener?.(record, e);
-      },
-      0,
-      upto,
-    );
-  }
-  const unsealed = last.epoch < epoch || (await store.exists(prefix + claimName(epoch + 1)));
-  return { id, epoch, header: folder.header, jobs: folder.jobs, sealedBytes, unsealed };
+  return new JournalReader(store, id, listener).read();
 }
 
 /** Sees every record while a journal is read: console lines and events are not kept in the state. */
 export type RecordListener = (record: JournalRecord, epoch: number) => void;
 
-function lastEpoch(names: ReadonlySet<string>): number {
-  let epoch = 0;
-  while (names.has(claimName(epoch + 1))) epoch += 1;
-  return epoch;
+/** An epoch, and how much of each older driver log its seal lets count. */
+interface Seal {
+  readonly epoch: number;
+  readonly sealedBytes: Readonly<Record<string, number>>;
 }
 
-/** The newest epoch whose log begins with its header and seal (epoch 0 has nothing to seal). */
-async function newestSeal(
-  store: ObjectStore,
-  prefix: string,
-  names: ReadonlySet<string>,
-  epoch: number,
-): Promise<{ epoch: number; sealedBytes: Readonly<Record<string, number>> }> {
-  for (let e = epoch; e > 0; e--) {
-    if (!names.has(driverLogName(e))) continue;
-    let seal: Readonly<Record<string, number>> | undefined;
-    await readLog(store, prefix + driverLogName(e), (frame) => {
-      const record = decodeRecord(frame.payload);
-      if (record?.type === "seal") seal ??= record.sealedBytes;
-    });
-    if (seal) return { epoch: e, sealedBytes: seal };
+const NOTHING_SEALED: Seal = { epoch: 0, sealedBytes: {} };
+
+/**
+ * Reads a journal again and again while it grows: only what is new, unless its leader has changed, since a seal may
+ * take back what had been read. By keys alone, never by listing: a journal may hold many objects.
+ */
+export class JournalReader {
+  readonly #store: ObjectStore;
+  readonly #id: string;
+  readonly #prefix: string;
+  readonly #listener: RecordListener | undefined;
+  #folder: JournalFolder;
+  #epoch = 0;
+  #seal = NOTHING_SEALED;
+  /** How far the log of each epoch was read; undefined where none was found. */
+  #places: (LogPlace | undefined)[] = [];
+
+  constructor(store: ObjectStore, id: string, listener?: RecordListener) {
+    this.#store = store;
+    this.#id = id;
+    this.#prefix = journalPrefix(id);
+    this.#listener = listener;
+    this.#folder = new JournalFolder(id);
   }
-  return { epoch: 0, sealedBytes: {} };
+
+  /** @throws StoreError NOT_FOUND if there is no such journal */
+  async read(): Promise<JournalState> {
+    while (await this.#isClaimed(this.#epoch + 1)) this.#epoch += 1;
+    if (this.#seal.epoch < this.#epoch) await this.#findSeal();
+    for (let epoch = 0; epoch <= this.#epoch; epoch++) await this.#readOn(epoch);
+    const unsealed = this.#seal.epoch < this.#epoch || (await this.#isClaimed(this.#epoch + 1));
+    const { header, jobs } = this.#folder;
+    const sealedBytes: Record<string, number> = {};
+    for (const [epoch, place] of this.#places.entries()) {
+      if (place) sealedBytes[driverLogName(epoch)] = place.sizeBytes;
+    }
+    return { id: this.#id, epoch: this.#epoch, header, jobs, sealedBytes, unsealed };
+  }
+
+  async #isClaimed(epoch: number): Promise<boolean> {
+    return this.#store.exists(this.#prefix + claimName(epoch));
+  }
+
+  /** The newest epoch whose log begins with its header and seal (epoch 0 has nothing to seal). */
+  async #findSeal(): Promise<void> {
+    for (let epoch = this.#epoch; epoch > this.#seal.epoch; epoch--) {
+      const sealedBytes = await readSeal(this.#store, this.#prefix + driverLogName(epoch));
+      if (!sealedBytes) continue;
+      this.#seal = { epoch, sealedBytes };
+      this.#places = [];
+      this.#folder = new JournalFolder(this.#id);
+      return;
+    }
+  }
+
+  async #readOn(epoch: number): Promise<void> {
+    const log = driverLogName(epoch);
+    const isSealed = epoch < this.#seal.epoch;
+    const uptoBytes = isSealed ? (this.#seal.sealedBytes[log] ?? 0) : Number.POSITIVE_INFINITY;
+    const from = this.#places[epoch] ?? LOG_START;
+    if (from.sizeBytes >= uptoBytes) return;
+    const onFrame: OnFrame = (frame, key) => {
+      const record = decodeRecord(frame.payload);
+      if (!record) return;
+      const { offsetBytes, lengthBytes } = frame;
+      this.#folder.add(record, { log: key.slice(this.#prefix.length), offsetBytes, lengthBytes }, epoch);
+      this.#listener?.(record, epoch);
+    };
+    try {
+      this.#places[epoch] = await readLog(this.#store, this.#prefix + log, onFrame, from, uptoBytes);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      // A claim may stand alone: who made it died before its first record.
+      if (epoch === 0 || from !== LOG_START) throw noSuchJournal(this.#store, this.#id);
+    }
+  }
 }
+
+async function readSeal(
+  store: ObjectStore,
+  logKey: string,
+): Promise<Readonly<Record<string, number>> | undefined> {
+  let sealedBytes: Readonly<Record<string, number>> | undefined;
+  let records = 0;
+  const onFrame: OnFrame = ({ payload }) => {
+    const record = decodeRecord(payload);
+    if (record?.type === "seal") sealedBytes = record.sealedBytes;
+    records += 1;
+    return sealedBytes === undefined && records < 2;
+  };
+  try {
+    await readLog(store, logKey, onFrame);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  return sealedBytes;
+}
+
+const isNotFound = (error: unknown): boolean => error instanceof StoreError && error.code === "NOT_FOUND";
+
+const noSuchJournal = (store: ObjectStore, id: string): StoreError =>
+  new StoreError("NOT_FOUND", `there is no job ${id} in ${store.description}`, {
+    remedy: "List them with: kinglet jobs",
+    details: { key: journalPrefix(id) },
+  });
 
 /** Folds records, in order, into the state of a journal's jobs. Also used to follow a growing log. */
 export class JournalFolder {

@@ -1,6 +1,6 @@
 import { KingletError } from "../errors.ts";
 import { chain } from "../maybe.ts";
-import type { LogWriter, MaybePromise, ObjectStore } from "../storage/contract.ts";
+import type { AppendPlace, LogWriter, MaybePromise, ObjectStore } from "../storage/contract.ts";
 import type { OutcomeLocation } from "./contract.ts";
 import { FrameBuffer } from "./frames.ts";
 import { claimName, driverLogName, journalPrefix } from "./keys.ts";
@@ -55,8 +55,10 @@ export function createJournal(options: JournalOptions): MaybePromise<Journal> {
   }
   const log = store.openLog(journalPrefix(id) + name);
   return chain(log, (opened) => {
-    const journal = new LogJournal(options, opened, name);
-    return chain(journal.append([{ type: "header", header }]), () => journal);
+    const journal = new LogJournal(options, opened);
+    // Where an append is a request, the header goes along with the first records.
+    if (store.capabilities.append === "emulated") return journal;
+    return chain(journal.append([]), () => journal);
   });
 }
 
@@ -66,42 +68,63 @@ class LogJournal implements Journal {
   readonly prefix: string;
   readonly store: ObjectStore;
   readonly #log: LogWriter;
-  readonly #logName: string;
   readonly #nextClaim: string;
   readonly #sync: boolean;
   #buffer = new FrameBuffer();
+  /** Not written yet: it goes before everything else. */
+  #header: JournalRecord | undefined;
+  /** The object that the last append went to, and its name in the journal. */
+  #lastKey = "";
+  #lastName = "";
 
-  constructor(options: JournalOptions, log: LogWriter, logName: string) {
+  constructor(options: JournalOptions, log: LogWriter) {
     this.store = options.store;
     this.id = options.id;
     this.epoch = options.header.epoch;
     this.prefix = journalPrefix(options.id);
     this.#log = log;
-    this.#logName = logName;
+    this.#header = { type: "header", header: options.header };
     this.#nextClaim = this.prefix + claimName(this.epoch + 1);
     this.#sync = options.sync ?? false;
   }
 
   append(records: readonly JournalRecord[]): MaybePromise<readonly FrameLocation[]> {
     const buffer = this.#buffer;
-    const log = this.#logName;
-    const locations: FrameLocation[] = [];
-    const from = this.#log.sizeBytes;
     buffer.clear();
+    if (this.#header) {
+      const start = buffer.begin();
+      writeRecord(this.#header, buffer);
+      buffer.finish(start);
+      this.#header = undefined;
+    }
+    const starts: number[] = [];
     for (const record of records) {
       const start = buffer.begin();
       writeRecord(record, buffer);
-      const lengthBytes = buffer.finish(start);
-      locations.push({ log, offsetBytes: from + start, lengthBytes });
+      buffer.finish(start);
+      starts.push(start);
     }
-    const appended = this.#log.append([buffer.bytes.subarray(0, buffer.end)]);
+    const endBytes = buffer.end;
+    const appended = this.#log.append([buffer.bytes.subarray(0, endBytes)]);
     // The store still reads from it.
     if (appended instanceof Promise) this.#buffer = new FrameBuffer();
-    if (!this.#sync) return appended instanceof Promise ? appended.then(() => locations) : locations;
-    return chain(
-      chain(appended, () => this.#log.sync()),
-      () => locations,
-    );
+    const located = chain(appended, (place) => this.#locations(place, starts, endBytes));
+    if (!this.#sync) return located;
+    return chain(located, (locations) => chain(this.#log.sync(), () => locations));
+  }
+
+  #locations(place: AppendPlace, starts: readonly number[], endBytes: number): readonly FrameLocation[] {
+    const { key, offsetBytes } = place;
+    if (key !== this.#lastKey) {
+      this.#lastKey = key;
+      this.#lastName = key.slice(this.prefix.length);
+    }
+    const log = this.#lastName;
+    return starts.map((start, i) => ({
+      log,
+      offsetBytes: offsetBytes + start,
+      lengthBytes: (starts[i + 1] ?? endBytes) - start,
+    }));
   }
 
   confirm(): MaybePromise<boolean> {

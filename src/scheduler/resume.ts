@@ -2,7 +2,7 @@ import { KingletError } from "../errors.ts";
 import { entryIsOk, Run } from "../job/entries.ts";
 import { type JobState, type JournalState, readJournal } from "../job/fold.ts";
 import type { FrameLocation, Journal } from "../job/journal.ts";
-import { readLog } from "../job/log-reader.ts";
+import { readObjectFrames } from "../job/log-reader.ts";
 import { decodeRecord } from "../job/records.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 import type { AdoptedOutcomes, DrawnInputs, JobInput, SettledTasks } from "./contract.ts";
@@ -64,8 +64,9 @@ async function uncommittedOutcomes(
 ): Promise<AdoptedOutcomes[]> {
   const { store, prefix } = journal;
   const adopted: AdoptedOutcomes[] = [];
+  // Each log, or each of its segments, by itself: a frame lies in one of them.
   for (const log of await workerLogs(store, prefix)) {
-    await readLog(store, prefix + log, (frame) => {
+    await readObjectFrames(store, prefix + log, (frame) => {
       const view = new Run(frame.payload);
       if (view.jobNumber !== job.meta.number || decided.covers(view.first, view.end)) return;
       const run = new Run(Buffer.from(frame.payload)); // the frame's bytes are lent

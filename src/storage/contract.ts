@@ -39,8 +39,8 @@ export interface ObjectStore {
   delete(keys: readonly string[]): Promise<void>;
 
   /**
-   * Opens a log: an object that one writer makes and appends to. @throws StoreError if the key exists: a log is never reopened.
-   * Present where `capabilities.append`.
+   * Opens a log: what one writer makes and appends to. A log is never reopened: @throws StoreError BAD_KEY if the key
+   * exists; an emulated log says so at its first append, and doesn't exist before. Present where `capabilities.append`.
    */
   openLog?(key: string): MaybePromise<LogWriter>;
 
@@ -61,8 +61,11 @@ export type MaybePromise<T> = T | Promise<T>;
 export type PutBody = Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
 
 export interface StoreCapabilities {
-  /** `openLog` works. */
-  readonly append: boolean;
+  /**
+   * `openLog` works. "native": a log is one object that grows. "emulated": it is a row of immutable objects
+   * (storage/segmented-log.ts), which job/log-reader.ts reads as one. false: there are no logs.
+   */
+  readonly append: "native" | "emulated" | false;
   /** `put({ ifAbsent })` is atomic between processes. */
   readonly putIfAbsent: boolean;
   /** Objects outlive this process. */
@@ -105,11 +108,18 @@ export interface LogWriter {
   /** Bytes written so far. */
   readonly sizeBytes: number;
   /**
-   * Appends the chunks, in order, as one write where the system allows. Synchronous on disk and memory. The chunks are
-   * the caller's again once it has returned, or what it returned has settled.
+   * Appends the chunks, in order, as one write where the system allows; says where they lie. Synchronous on disk and
+   * memory. The chunks are the caller's again once it has returned, or what it returned has settled.
    */
-  append(chunks: readonly Uint8Array[]): MaybePromise<void>;
+  append(chunks: readonly Uint8Array[]): MaybePromise<AppendPlace>;
   /** Makes what was appended survive a power loss (`durability: "fsync"`). */
   sync(): MaybePromise<void>;
   close(): MaybePromise<void>;
+}
+
+/** Where appended bytes lie: in an object that a range of which can be got. */
+export interface AppendPlace {
+  /** The log's own key, or that of one of its segments. */
+  readonly key: string;
+  readonly offsetBytes: number;
 }

@@ -29,7 +29,9 @@ export function openDiskLog(key: string, file: string, durable: boolean, onClose
       if (ended !== undefined) throw logEnded(key, ended);
       try {
         writeAllSync(fd, chunks);
+        const offsetBytes = sizeBytes;
         sizeBytes += sizeOf(chunks);
+        return { key, offsetBytes };
       } catch (error) {
         const torn = fs.fstatSync(fd).size !== sizeBytes;
         if (torn) ended = "an earlier append was cut in the middle";

@@ -61,7 +61,7 @@ const YIELD_AFTER_DELETES = 200;
 
 class DiskStore implements ObjectStore {
   readonly description: string;
-  readonly capabilities = { append: true, putIfAbsent: true, durable: true };
+  readonly capabilities = { append: "native", putIfAbsent: true, durable: true } as const;
   readonly #root: DiskRoot;
   readonly #paths: KeyPaths;
   readonly #folders: DiskFolders;

@@ -32,7 +32,7 @@ const PIECE_BYTES = 1024 * 1024;
 
 class MemoryStore implements ObjectStore {
   readonly description = "memory";
-  readonly capabilities = { append: true, putIfAbsent: true, durable: false };
+  readonly capabilities = { append: "native", putIfAbsent: true, durable: false } as const;
   readonly #objects = new Map<string, StoredObject>();
 
   async get(key: string, options: GetOptions = {}): Promise<Uint8Array> {
@@ -104,7 +104,8 @@ class MemoryStore implements ObjectStore {
       },
       append(chunks) {
         if (closed) throw logEnded(key, "it is closed");
-        const needed = object.sizeBytes + sizeOf(chunks);
+        const offsetBytes = object.sizeBytes;
+        const needed = offsetBytes + sizeOf(chunks);
         if (needed > object.bytes.byteLength) {
           const grown = new Uint8Array(Math.max(needed, object.bytes.byteLength * 2));
           grown.set(object.bytes.subarray(0, object.sizeBytes));
@@ -114,6 +115,7 @@ class MemoryStore implements ObjectStore {
           object.bytes.set(chunk, object.sizeBytes);
           object.sizeBytes += chunk.byteLength;
         }
+        return { key, offsetBytes };
       },
       sync() {},
       close() {

@@ -170,15 +170,14 @@ export class OutcomeWriter {
   *#append(frame: readonly Uint8Array[]): Steps<OutcomeLocation> {
     const { journalPrefix, sync } = this.#options;
     const opened = this.#sink.logs.of(journalPrefix);
-    const { name, writer } = opened instanceof Promise ? ((yield opened) as Awaited<typeof opened>) : opened;
-    const offsetBytes = writer.sizeBytes;
+    const { writer } = opened instanceof Promise ? ((yield opened) as Awaited<typeof opened>) : opened;
     const appended = writer.append(frame);
-    if (appended instanceof Promise) yield appended;
+    const place = appended instanceof Promise ? ((yield appended) as Awaited<typeof appended>) : appended;
     const synced = sync ? writer.sync() : undefined;
     if (synced instanceof Promise) yield synced;
     let lengthBytes = 0;
     for (const chunk of frame) lengthBytes += chunk.length;
-    return { log: name, offsetBytes, lengthBytes };
+    return { log: place.key.slice(journalPrefix.length), offsetBytes: place.offsetBytes, lengthBytes };
   }
 
   #newRun(): RunBuilder {

@@ -85,12 +85,9 @@ async function writeJob(journal: Journal, log: Log, job: WrittenJob): Promise<vo
   if (count > 0) {
     const failed = job.failed ?? 0;
     const chunks = frameChunks([runOf(jobNumber, count, failed, "outcome")]);
-    const location = {
-      log: workerLogName("w1"),
-      offsetBytes: log.sizeBytes,
-      lengthBytes: Buffer.concat(chunks).length,
-    };
-    await log.append(chunks);
+    const { key, offsetBytes } = await log.append(chunks);
+    const name = key.slice(journal.prefix.length);
+    const location = { log: name, offsetBytes, lengthBytes: Buffer.concat(chunks).length };
     await journal.append([{ type: "commit", jobNumber, first: 0, count, failed, location }]);
   }
   if (job.ended) await journal.append([{ type: "ended", jobNumber, state: job.ended }]);

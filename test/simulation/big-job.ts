@@ -108,8 +108,10 @@ function forgetfulStore(): { store: ObjectStore; bytes: () => number } {
         return sizeBytes;
       },
       append: (chunks) => {
+        const offsetBytes = sizeBytes;
         for (const chunk of chunks) sizeBytes += chunk.length;
         total += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+        return { key, offsetBytes };
       },
       sync: () => undefined,
       close: () => undefined,

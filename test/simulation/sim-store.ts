@@ -1,5 +1,6 @@
 import { scanFrames } from "../../src/job/frames.ts";
 import type {
+  AppendPlace,
   GetOptions,
   ListOptions,
   LogWriter,
@@ -28,7 +29,7 @@ export class ProcessStore implements ObjectStore {
   readonly #faults: StoreFaults;
   readonly #dice: Dice;
   readonly description = "simulated";
-  readonly capabilities = { append: true, putIfAbsent: true, durable: true };
+  readonly capabilities = { append: "native", putIfAbsent: true, durable: true } as const;
 
   constructor(disk: ObjectStore, process: SimProcess, faults: StoreFaults, dice: Dice) {
     this.#disk = disk;
@@ -84,9 +85,9 @@ export class ProcessStore implements ObjectStore {
       append: (chunks) => {
         if (this.#faults.delayMs > 0) return this.#later(async () => this.#append(log, chunks));
         this.#process.boundary();
-        this.#append(log, chunks);
+        const place = this.#append(log, chunks);
         this.#process.boundary();
-        return undefined;
+        return place;
       },
       sync: () => undefined,
       close: () => undefined,
@@ -95,7 +96,7 @@ export class ProcessStore implements ObjectStore {
 
   async close(): Promise<void> {}
 
-  #append(log: LogWriter, chunks: readonly Uint8Array[]): void {
+  #append(log: LogWriter, chunks: readonly Uint8Array[]): AppendPlace {
     const fails = this.#dice.chance(this.#faults.appendFails);
     const bytes = Buffer.concat(chunks);
     const how = fails ? this.#dice.pick(["before", "torn", "after"] as const) : undefined;
@@ -111,8 +112,9 @@ export class ProcessStore implements ObjectStore {
       log.append([bytes.subarray(0, half)]); // killed in the middle of the write
       throw error;
     }
-    log.append([bytes]);
+    const place = log.append([bytes]) as AppendPlace;
     if (how === "after") throw new Error("simulated: the append worked, but its answer was lost");
+    return place;
   }
 
   /** Where a write is cut off: anywhere, or just between two of its records. */

@@ -2,6 +2,6 @@ import { openMemoryStore } from "../../src/storage/memory.ts";
 import { describeObjectStore } from "../conformance/object-store.ts";
 
 describeObjectStore("memory", async () => ({ store: openMemoryStore() }), {
-  capabilities: { append: true, putIfAbsent: true, durable: false },
+  capabilities: { append: "native", putIfAbsent: true, durable: false },
   sharing: { handles: "each has memory of its own", processes: "it lives in one process" },
 });

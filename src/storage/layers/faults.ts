@@ -2,6 +2,7 @@ import { type Clock, type Random, seededRandom, systemClock } from "../../clock.
 import { StoreError } from "../../errors.ts";
 import { allChunks, sizeOf } from "../bodies.ts";
 import type {
+  AppendPlace,
   GetOptions,
   ListOptions,
   LogWriter,
@@ -130,7 +131,7 @@ class FaultLayer extends StoreLayer implements FaultyStore {
       ended = true;
       throw error;
     };
-    const append = (chunks: readonly Uint8Array[]): MaybePromise<void> => {
+    const append = (chunks: readonly Uint8Array[]): MaybePromise<AppendPlace> => {
       if (ended) throw logEnded(log.key, "an earlier append failed");
       const sizeBytes = sizeOf(chunks);
       const roomBytes = (this.#plan.fullAfterBytes ?? Number.POSITIVE_INFINITY) - this.#writtenBytes;

@@ -6,7 +6,7 @@ import { describeObjectStore } from "../../conformance/object-store.ts";
 import { DISK_SUITE, newDiskStore } from "../disk-stores.ts";
 
 const MEMORY_SUITE = {
-  capabilities: { append: true, putIfAbsent: true, durable: false },
+  capabilities: { append: "native", putIfAbsent: true, durable: false },
   sharing: { handles: "each has memory of its own", processes: "it lives in one process" },
 } as const;
 
