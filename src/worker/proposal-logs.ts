@@ -4,8 +4,6 @@ import type { LogWriter, MaybePromise, ObjectStore } from "../storage/contract.t
 
 /** A log that this worker appends its proposals to. */
 export interface ProposalLog {
-  /** Its name within the journal: `worker-ab12.log`. */
-  readonly name: string;
   readonly writer: LogWriter;
 }
 
@@ -52,11 +50,10 @@ export class ProposalLogs {
     }
     const id = this.#made === 0 ? this.workerId : `${this.workerId}-${this.#made}`;
     this.#made += 1;
-    const name = workerLogName(id);
-    const writer = this.#store.openLog(journalPrefix + name);
+    const writer = this.#store.openLog(journalPrefix + workerLogName(id));
     return writer instanceof Promise
-      ? writer.then((opened) => this.#keep(journalPrefix, { name, writer: opened }))
-      : this.#keep(journalPrefix, { name, writer });
+      ? writer.then((opened) => this.#keep(journalPrefix, { writer: opened }))
+      : this.#keep(journalPrefix, { writer });
   }
 
   #keep(journalPrefix: string, log: ProposalLog): ProposalLog {

@@ -1,16 +1,5 @@
 import { describe, expect } from "vitest";
-import { join } from "../../src/storage/bodies.ts";
-import {
-  all,
-  type Current,
-  listed,
-  patternOf,
-  read,
-  type SuiteOptions,
-  streamOf,
-  text,
-  unless,
-} from "./object-store-helpers.ts";
+import { type Current, read, type SuiteOptions, streamOf, text, unless } from "./object-store-helpers.ts";
 import { racePuts } from "./put-race.ts";
 
 export function describePutIfAbsent(current: Current, { capabilities, sharing }: SuiteOptions): void {

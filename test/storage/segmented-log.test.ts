@@ -12,15 +12,9 @@ import { describeObjectStore } from "../conformance/object-store.ts";
 
 /** A store without logs, as S3 is. */
 function withoutLogs(inner: ObjectStore = openMemoryStore()): ObjectStore {
-  const {
-    openLog: _none,
-    capabilities,
-    ...rest
-  } = Object.fromEntries(
-    (["get", "getStream", "put", "head", "list", "delete", "exists", "close"] as const).map((name) => [
-      name,
-      (inner[name] as (...args: unknown[]) => unknown).bind(inner),
-    ]),
+  const methods = ["get", "getStream", "put", "head", "list", "delete", "exists", "close"] as const;
+  const rest = Object.fromEntries(
+    methods.map((name) => [name, (inner[name] as (...args: unknown[]) => unknown).bind(inner)]),
   ) as unknown as ObjectStore;
   return { ...rest, description: "objects", capabilities: { ...inner.capabilities, append: false } };
 }
