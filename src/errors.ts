@@ -17,6 +17,7 @@ export type ErrorCode =
   | "STORE_FULL"
   | "STORE_CORRUPT"
   | "STORE_VERSION"
+  | "STORE_REFUSED"
   | "STORE_UNAVAILABLE"
   | "NOT_FOUND"
   | "BAD_KEY"

@@ -8,7 +8,8 @@
  * - An object is visible whole or not at all, also after a crash at any moment. Objects are written once; logs grow.
  * - Calls may overlap in any order. Every call may be repeated after a failure (idempotent), except `append`.
  * - Failures are StoreErrors: STORE_UNWRITABLE (permission, read-only), STORE_FULL, STORE_CORRUPT (checksum or
- *   length doesn't match), STORE_UNAVAILABLE (worth a retry), NOT_FOUND, BAD_KEY. Each names the key.
+ *   length doesn't match), STORE_REFUSED (credentials, no such bucket, a server that can't do what it must),
+ *   STORE_UNAVAILABLE (worth a retry), NOT_FOUND, BAD_KEY. Each names the key.
  * - Retry, metering and fault injection are layers around a store (storage/layers), never inside it.
  */
 export interface ObjectStore {
@@ -79,6 +80,8 @@ export interface GetOptions {
 
 export interface PutOptions {
   readonly ifAbsent?: boolean;
+  /** Which try of one put this is, from the retry layer: a store that can tell its own earlier effect answers for it. */
+  readonly tryOf?: { readonly putId: string; readonly earlierTries: number };
   readonly signal?: AbortSignal;
 }
 

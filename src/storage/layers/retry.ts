@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { type Clock, type Random, systemClock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import { chunksInMemory } from "../bodies.ts";
@@ -19,6 +20,8 @@ export interface RetryOptions {
   readonly baseDelayMs?: number;
   /** No wait is longer. Default 5,000. */
   readonly maxDelayMs?: number;
+  /** Tries in all of what a server refused because it has too much to do. Default 4 × `attempts`. */
+  readonly throttledAttempts?: number;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -29,8 +32,9 @@ export interface RetryOptions {
  * twice), `openLog`, and whatever a log does. A stream goes on where it broke off, which skips the check of the whole
  * object's checksum; a list goes on after its last key.
  *
- * A `put({ ifAbsent })` may have taken effect though it failed; then the next try says `{ created: false }`. Who must
- * know whether the object is its own reads it.
+ * A `put({ ifAbsent })` may have taken effect though it failed. The store learns by `tryOf` that it is asked again, and
+ * answers `{ created: true }` for its own object if it can tell (S3 can); otherwise `{ created: false }`, and who must
+ * know reads the object.
  *
  * Source: "Exponential Backoff and Jitter", AWS Architecture Blog, 2015 ("full jitter").
  *
@@ -40,20 +44,59 @@ export function withRetry(store: ObjectStore, options: RetryOptions = {}): Objec
   return new RetryLayer(store, options);
 }
 
+/** Calls `attempt` until it succeeds, or fails for good; tells it how many tries failed before. */
+export type Retry = <T>(
+  attempt: (failuresBefore: number) => Promise<T>,
+  signal?: AbortSignal,
+  failuresBefore?: number,
+) => Promise<T>;
+
+/** The retries of `withRetry`, for requests that are a part of an operation: a part of a big object. */
+export function createRetry(options: RetryOptions = {}): Retry {
+  const wait = createWait(options);
+  return async (attempt, signal, failuresBefore = 0) => {
+    for (let failures = failuresBefore; ; ) {
+      try {
+        return await attempt(failures);
+      } catch (error) {
+        await wait(error, ++failures, signal);
+      }
+    }
+  };
+}
+
+/** Waits before the next try, or throws the error on. */
+type Wait = (error: unknown, failures: number, signal?: AbortSignal) => Promise<void>;
+
+function createWait(options: RetryOptions): Wait {
+  const { attempts = 5, baseDelayMs = 50, maxDelayMs = 5_000 } = options;
+  const { throttledAttempts = 4 * attempts, clock = systemClock, random = Math.random } = options;
+  return async (error, failures, signal) => {
+    if (!isWorthRetry(error) || failures >= (isThrottled(error) ? throttledAttempts : attempts)) throw error;
+    signal?.throwIfAborted();
+    const longestMs = Math.min(maxDelayMs, baseDelayMs * 2 ** (failures - 1));
+    await new Promise<void>((resolve, reject) => {
+      const cancel = clock.after(random() * longestMs, () => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      });
+      const onAbort = (): void => {
+        cancel();
+        reject(signal!.reason);
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  };
+}
+
 class RetryLayer extends StoreLayer {
-  readonly #attempts: number;
-  readonly #baseDelayMs: number;
-  readonly #maxDelayMs: number;
-  readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #retry: Retry;
+  readonly #wait: Wait;
 
   constructor(inner: ObjectStore, options: RetryOptions) {
     super(inner);
-    this.#attempts = options.attempts ?? 5;
-    this.#baseDelayMs = options.baseDelayMs ?? 50;
-    this.#maxDelayMs = options.maxDelayMs ?? 5_000;
-    this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
+    this.#retry = createRetry(options);
+    this.#wait = createWait(options);
   }
 
   override get(key: string, options?: GetOptions) {
@@ -87,7 +130,11 @@ class RetryLayer extends StoreLayer {
 
   override put(key: string, body: PutBody, options?: PutOptions) {
     if (chunksInMemory(body) === undefined) return this.inner.put(key, body, options);
-    return this.#retry(() => this.inner.put(key, body, options), options?.signal);
+    const putId = randomUUID();
+    return this.#retry(
+      (earlierTries) => this.inner.put(key, body, { ...options, tryOf: { putId, earlierTries } }),
+      options?.signal,
+    );
   }
 
   override head(key: string) {
@@ -129,37 +176,13 @@ class RetryLayer extends StoreLayer {
       return goOn(error);
     }
   }
-
-  async #retry<T>(attempt: () => Promise<T>, signal?: AbortSignal, failedBefore = 0): Promise<T> {
-    for (let failures = failedBefore; ; ) {
-      try {
-        return await attempt();
-      } catch (error) {
-        await this.#wait(error, ++failures, signal);
-      }
-    }
-  }
-
-  /** Waits before the next try, or throws the error on. */
-  async #wait(error: unknown, failures: number, signal?: AbortSignal): Promise<void> {
-    if (!isWorthRetry(error) || failures >= this.#attempts) throw error;
-    signal?.throwIfAborted();
-    const longestMs = Math.min(this.#maxDelayMs, this.#baseDelayMs * 2 ** (failures - 1));
-    const delayMs = this.#random() * longestMs;
-    await new Promise<void>((resolve, reject) => {
-      const cancel = this.#clock.after(delayMs, () => {
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      });
-      const onAbort = (): void => {
-        cancel();
-        reject(signal!.reason);
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
-  }
 }
 
 function isWorthRetry(error: unknown): boolean {
   return error instanceof StoreError && error.code === "STORE_UNAVAILABLE";
+}
+
+/** The server asks for patience: it works, only not for so many at once. */
+function isThrottled(error: unknown): boolean {
+  return (error as { throttled?: unknown }).throttled === true;
 }
