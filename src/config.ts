@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { KingletError, UsageError } from "./errors.ts";
 import { checkPoolOptions, type PoolOptions } from "./options.ts";
+import { isStoreUrl } from "./storage/locate.ts";
 
 /** Names that are looked for in the current folder and those above it. */
 const CONFIG_FILES = ["kinglet.config.ts", "kinglet.config.mts", "kinglet.config.js", "kinglet.config.mjs"];
@@ -80,7 +81,9 @@ function readConfigFile(from: string): PoolOptions {
   // A relative folder means the same store from wherever below the script is started.
   const { storage } = given;
   const options =
-    storage === undefined ? given : { ...given, storage: path.resolve(path.dirname(file), storage) };
+    storage === undefined || isStoreUrl(storage)
+      ? given
+      : { ...given, storage: path.resolve(path.dirname(file), storage) };
   loaded.set(file, options);
   return options;
 }

@@ -50,7 +50,7 @@ export interface CallOptions {
 export interface PoolOptions extends CallOptions {
   /** Where tasks run: `local` (default). Environment: KINGLET_COMPUTE. */
   compute?: "local";
-  /** Where objects live: a folder, by default `.kinglet`. Environment: KINGLET_STORAGE. */
+  /** Where objects live: a folder, by default `.kinglet`, or `s3://bucket/prefix`. Environment: KINGLET_STORAGE. */
   storage?: string;
   /** `process` (default): survives any process's crash. `fsync`: power loss too. */
   durability?: "process" | "fsync";
@@ -120,7 +120,10 @@ const CALL_RULES: Record<keyof CallOptions, Rule> = {
 const POOL_RULES: Record<keyof PoolOptions, Rule> = {
   ...CALL_RULES,
   compute: oneOf("local"),
-  storage: { check: (v) => typeof v === "string" && v.length > 0, expected: "the path of a folder" },
+  storage: {
+    check: (v) => typeof v === "string" && v.length > 0,
+    expected: "the path of a folder, or s3://bucket/prefix",
+  },
   durability: oneOf("process", "fsync"),
   logs: boolean,
 };

@@ -1,5 +1,4 @@
 import { availableParallelism } from "node:os";
-import path from "node:path";
 import { REDUCE } from "./codec/graph/registry.ts";
 import { createLocalBackend } from "./compute/local/backend.ts";
 import { resolvePoolOptions } from "./config.ts";
@@ -20,7 +19,7 @@ import { type Call, startJob } from "./pool/start.ts";
 import type { SliceOptions } from "./slices/options.ts";
 import type { PoolSlice } from "./slices/pool-slice.ts";
 import { type SliceSet, sliceSet } from "./slices/slice-set.ts";
-import { openDiskStore } from "./storage/disk.ts";
+import { openStoreLate, parseStoreLocation } from "./storage/locate.ts";
 import { type Broadcast, broadcast } from "./values/broadcast.ts";
 import { captureCallable } from "./values/callable.ts";
 import { FileSet } from "./values/pool-file.ts";
@@ -136,10 +135,9 @@ export function openPool(options?: PoolOptions): Pool {
 }
 
 function openSession(options: PoolOptions): Session {
-  const root = path.resolve(options.storage ?? ".kinglet");
   const durability = options.durability ?? "process";
-  const store = openDiskStore(root, { durability });
-  const location = { kind: "disk", root, durability } as const;
+  const location = parseStoreLocation(options.storage ?? ".kinglet", durability);
+  const store = openStoreLate(location);
   const slots = options.concurrency ?? availableParallelism();
   // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
   // A worker with a memory limit is another process: the pool's own limit is only known with its calls.

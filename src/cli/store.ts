@@ -4,15 +4,16 @@ import { resolvePoolOptions } from "../config.ts";
 import { KingletError, UsageError } from "../errors.ts";
 import { type JobRef, parseJobId } from "../job/keys.ts";
 import type { ObjectStore } from "../storage/contract.ts";
-import { openStoreAt } from "../storage/locate.ts";
+import { isStoreUrl, openStoreAt, parseStoreLocation } from "../storage/locate.ts";
 
 export interface StorageOption {
   readonly storage?: string;
 }
 
-/** The folder that a pool opened here would use. */
+/** The storage of a pool opened here: a folder's whole path, or a URL. */
 export function storageFolder({ storage }: StorageOption): string {
   const folder = resolvePoolOptions(storage === undefined ? {} : { storage }).storage ?? ".kinglet";
+  if (isStoreUrl(folder)) return folder;
   if (folder !== "memory:") return path.resolve(folder);
   throw new UsageError("BAD_OPTION", 'the storage is "memory:", which ends with the process that made it', {
     remedy: "Choose a folder: --storage <folder>, KINGLET_STORAGE, or storage in kinglet.config.ts.",
@@ -22,12 +23,12 @@ export function storageFolder({ storage }: StorageOption): string {
 
 /** The store, or undefined where there is none yet: looking at jobs makes no folder. */
 export async function openStoreIfAny(options: StorageOption): Promise<ObjectStore | undefined> {
-  const folder = storageFolder(options);
-  return existsSync(folder) ? openStore(folder) : undefined;
+  const storage = storageFolder(options);
+  return isStoreUrl(storage) || existsSync(storage) ? openStore(storage) : undefined;
 }
 
-/** The store in a folder, which is made if need be. @throws StoreError */
-export const openStore = (root: string): Promise<ObjectStore> => openStoreAt({ kind: "disk", root });
+/** The store of a URL or in a folder, which is made if need be. @throws StoreError, UsageError */
+export const openStore = (storage: string): Promise<ObjectStore> => openStoreAt(parseStoreLocation(storage));
 
 /** The store that holds the job. @throws KingletError JOB_NOT_FOUND where there is no store at all */
 export async function openStoreOf(id: string, options: StorageOption): Promise<ObjectStore> {

@@ -1,41 +1,112 @@
 import { readFileSync } from "node:fs";
+import path from "node:path";
 import { crc32 } from "node:zlib";
-import { StoreError } from "../errors.ts";
+import { StoreError, UsageError } from "../errors.ts";
 import type { ObjectStore } from "./contract.ts";
 import { openDiskStore } from "./disk.ts";
 import { FOOTER_BYTES, parseFooter } from "./disk-object.ts";
+import { LateStore } from "./layers/late.ts";
+import { withRetry } from "./layers/retry.ts";
+import { parseS3Location, type S3Location, showS3Location } from "./s3/location.ts";
+import { withSegmentedLogs } from "./segmented-log.ts";
 
 /** Which store to open: plain JSON, so that it can travel to workers and inside handles. Holds no secret. */
-export type StoreLocation = {
+export type StoreLocation = DiskLocation | S3Location;
+
+export interface DiskLocation {
   readonly kind: "disk";
   readonly root: string;
   readonly durability?: "process" | "fsync";
-};
+}
+
+/** A minute of patience with a server that is away for a while, or has too much to do. */
+const REMOTE_RETRIES = { attempts: 10, maxDelayMs: 10_000 } as const;
+
+/** Whether a storage option names a server by a URL, rather than a folder. */
+export const isStoreUrl = (storage: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(storage);
+
+/**
+ * The location that the option `storage` names: a folder, or `s3://bucket/prefix`.
+ * @throws UsageError BAD_OPTION
+ * @example parseStoreLocation("s3://my-bucket/kinglet?region=eu-west-1")
+ */
+export function parseStoreLocation(storage: string, durability?: DiskLocation["durability"]): StoreLocation {
+  if (/^s3:/i.test(storage)) return parseS3Location(storage);
+  if (!isStoreUrl(storage)) {
+    return { kind: "disk", root: path.resolve(storage), ...(durability ? { durability } : {}) };
+  }
+  const scheme = storage.slice(0, storage.indexOf(":"));
+  throw new UsageError(
+    "BAD_OPTION",
+    `the storage is a URL of ${JSON.stringify(scheme)}, which Kinglet doesn't know`,
+    {
+      remedy: "Use a folder, or s3://bucket/prefix.",
+      details: { option: "storage" },
+    },
+  );
+}
+
+/** For messages: the folder, or the URL's main parts. */
+export const showStoreLocation = (location: StoreLocation): string =>
+  location.kind === "disk" ? location.root : showS3Location(location);
 
 const open = new Map<string, Promise<ObjectStore>>();
 
-/** The store of a location, opened once a process. @throws StoreError as the store's own `open…` */
+/**
+ * The store of a location, opened once a process; for workers and handles. A remote one isn't checked again: who
+ * started the job has done so. @throws StoreError as the store's own `open…`
+ */
 export function storeAt(location: StoreLocation): Promise<ObjectStore> {
-  const id = JSON.stringify([location.kind, location.root]);
+  const id = JSON.stringify(location.kind === "disk" ? [location.kind, location.root] : location);
   let store = open.get(id);
   if (!store) {
-    store = openStoreAt(location);
+    store =
+      location.kind === "disk" ? openStoreAt(location) : openRemote(location).then((remote) => remote.store);
     open.set(id, store);
     store.catch(() => open.delete(id));
   }
   return store;
 }
 
-/** A store of its own. @throws StoreError as the store's own `open…` */
+/** A store of its own, found to work. @throws StoreError as the store's own `open…`, and `check` of a remote one */
 export async function openStoreAt(location: StoreLocation): Promise<ObjectStore> {
-  return openDiskStore(location.root, location.durability ? { durability: location.durability } : {});
+  if (location.kind === "disk") return openDisk(location);
+  const { store, check } = await openRemote(location);
+  try {
+    await check();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** As `openStoreAt`, at once: a remote store opens with its first use, which throws what opening it throws. */
+export function openStoreLate(location: StoreLocation): ObjectStore {
+  if (location.kind === "disk") return openDisk(location);
+  const capabilities = { append: "emulated", putIfAbsent: true, durable: true } as const;
+  return new LateStore(showStoreLocation(location), capabilities, () => openStoreAt(location));
+}
+
+const openDisk = ({ root, durability }: DiskLocation): ObjectStore =>
+  openDiskStore(root, durability ? { durability } : {});
+
+interface Remote {
+  readonly store: ObjectStore;
+  check(): Promise<void>;
+}
+
+async function openRemote(location: S3Location): Promise<Remote> {
+  const { openS3Store } = await import("./s3/store.ts");
+  const bucket = openS3Store(location);
+  return { store: withSegmentedLogs(withRetry(bucket, REMOTE_RETRIES)), check: () => bucket.check() };
 }
 
 /**
  * A whole object, at once: for values that must be there when a property is read.
  * @throws StoreError NOT_FOUND, STORE_CORRUPT
  */
-export function readObjectSync(location: StoreLocation, key: string): Uint8Array {
+export function readObjectSync(location: DiskLocation, key: string): Uint8Array {
   const file = openDiskStore(location.root).localPath!(key);
   let bytes: Buffer;
   try {

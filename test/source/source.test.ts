@@ -47,7 +47,8 @@ const ENTRIES = ["index.ts", "compute/local/worker-main.ts", "cli/main.ts", "obs
 
 /** Concrete backends, and who may name them: everyone else knows the contracts. */
 const BACKENDS: readonly Backend[] = [
-  { files: /^storage\/(disk|memory)\.ts$/, namedBy: ["storage/locate.ts", "pool.ts"] },
+  { files: /^storage\/(disk|memory)\.ts$/, namedBy: ["storage/locate.ts"] },
+  { files: /^storage\/s3\//, namedBy: ["storage/locate.ts"] },
   { files: /^compute\/local\//, namedBy: ["pool.ts"] },
 ];
 

@@ -66,7 +66,7 @@ export function openS3Store(location: S3Location, options: S3StoreOptions = {}):
 
 class BucketStore implements S3Store {
   readonly description: string;
-  readonly capabilities = { append: false, putIfAbsent: true, durable: true };
+  readonly capabilities = { append: false as const, putIfAbsent: true, durable: true };
   readonly where: string;
   readonly client: S3Client;
   readonly retry: Retry;
