@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Clock, systemClock } from "../clock.ts";
-import { cancelKey } from "../job/keys.ts";
+import { cancelFlagKey, cancelKey } from "../job/keys.ts";
 import { leaseIsAlive, readLease } from "../job/lease.ts";
 import { takeOver } from "../job/takeover.ts";
 import { countOf } from "../observe/text.ts";
@@ -14,8 +14,8 @@ import { openStoreOf, type StorageOption } from "./store.ts";
 
 export const CANCEL_REASON = "kinglet cancel";
 const POLL_MS = 250;
-/** A driver looks for the request about once a second. */
-const PATIENCE_MS = 20_000;
+/** A driver looks for the request about once a second, on a remote store every five. */
+const PATIENCE_MS = 30_000;
 
 /**
  * `kinglet cancel <id>`: asks the living driver to cancel the job, and waits until it has; the job of a dead one is
@@ -61,6 +61,7 @@ async function askDriver(
   const request = Buffer.from(JSON.stringify({ reason: CANCEL_REASON, atMs: clock.nowMs() }));
   const keys = open.map(({ job }) => cancelKey({ journalId, number: job.meta.number }));
   for (const key of keys) await store.put(key, request, { ifAbsent: true });
+  await store.put(cancelFlagKey(driverId), request);
   const follower = new JournalFollower(store, journalId);
   const untilMs = clock.nowMs() + PATIENCE_MS;
   while (clock.nowMs() < untilMs) {

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { JournalState } from "../job/fold.ts";
-import { DRIVERS, FUNCTIONS, JOURNALS, journalPrefix, NAMES, VALUES } from "../job/keys.ts";
+import { CANCELS, DRIVERS, FUNCTIONS, JOURNALS, journalPrefix, NAMES, VALUES } from "../job/keys.ts";
 import { leaseIsAlive, readLease } from "../job/lease.ts";
 import { livingLeader } from "../job/takeover.ts";
 import type { ObjectInfo, ObjectStore } from "../storage/contract.ts";
@@ -25,6 +25,8 @@ export interface CleanPlan {
   readonly functions: readonly string[];
   readonly values: readonly string[];
   readonly leases: readonly string[];
+  /** What asked dead drivers to cancel something. */
+  readonly cancelFlags: readonly string[];
   /** Entries of `names/` that point to these journals. */
   readonly names: readonly string[];
   /** What was selected and stays, and why. */
@@ -54,25 +56,24 @@ export async function planClean(
   }
   const staying = journals.filter(({ id }) => !going.has(id));
   const references = await keepReferred(store, staying, going, kept);
-  const { dead, living } = await leases(store, clock);
+  const { dead, alive } = await leases(store, clock);
   const unreferred = async (prefix: string) => {
     const found: ObjectInfo[] = [];
     for await (const object of store.list(prefix)) {
       if (!references.hashes.has(object.key.slice(prefix.length))) found.push(object);
     }
-    return living > 0 ? [] : found;
+    return alive.size > 0 ? [] : found;
   };
   const functions = await unreferred(FUNCTIONS);
   const values = await unreferred(VALUES);
-  const names: string[] = [];
-  for await (const { key } of store.list(NAMES))
-    if (going.has(key.slice(key.lastIndexOf("/") + 1))) names.push(key);
+  const names = await keysOf(store, NAMES, (name) => going.has(name.slice(name.lastIndexOf("/") + 1)));
   const sizes = [...going.values(), ...functions, ...values].map(({ sizeBytes }) => sizeBytes);
   return {
     journals: [...going.values()],
     functions: functions.map(({ key }) => key),
     values: values.map(({ key }) => key),
     leases: dead,
+    cancelFlags: await keysOf(store, CANCELS, (driverId) => !alive.has(driverId)),
     names,
     kept,
     known: new Set(journals.map(({ id }) => id)),
@@ -146,15 +147,27 @@ async function keepReferred(
   return all;
 }
 
-async function leases(store: ObjectStore, clock: Clock): Promise<{ dead: string[]; living: number }> {
+/** Keys of dead drivers' leases, and ids of the drivers that live. */
+async function leases(store: ObjectStore, clock: Clock): Promise<{ dead: string[]; alive: Set<string> }> {
   const dead: string[] = [];
-  let living = 0;
+  const alive = new Set<string>();
   for await (const { key } of store.list(DRIVERS)) {
-    const lease = await readLease(store, key.slice(DRIVERS.length));
-    if (lease && leaseIsAlive(lease, clock)) living += 1;
+    const driverId = key.slice(DRIVERS.length);
+    const lease = await readLease(store, driverId);
+    if (lease && leaseIsAlive(lease, clock)) alive.add(driverId);
     else dead.push(key);
   }
-  return { dead, living };
+  return { dead, alive };
+}
+
+async function keysOf(
+  store: ObjectStore,
+  prefix: string,
+  wanted: (name: string) => boolean,
+): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(prefix)) if (wanted(key.slice(prefix.length))) keys.push(key);
+  return keys;
 }
 
 /** Deletes it. @returns what was deleted, and what wasn't after all */
@@ -169,15 +182,15 @@ export async function deletePlanned(store: ObjectStore, plan: CleanPlan, clock: 
       continue;
     }
     // Its objects may have grown in number; the logs go last, so that what is left of a cut-off deletion still shows.
-    const keys: string[] = [];
-    for await (const { key } of store.list(journalPrefix(journal.id))) keys.push(key);
-    const isLog = (key: string) => key.startsWith(`${journalPrefix(journal.id)}driver-`);
-    await store.delete([...keys.filter((key) => !isLog(key)), ...keys.filter(isLog)]);
+    const isLog = (name: string) => name.startsWith("driver-");
+    const prefix = journalPrefix(journal.id);
+    await store.delete(await keysOf(store, prefix, (name) => !isLog(name)));
+    await store.delete(await keysOf(store, prefix, isLog));
     deleted.push(journal);
   }
   const functions = await deleteUnlessNeeded(store, plan.functions, clock);
   const values = await deleteUnlessNeeded(store, plan.values, clock);
-  await store.delete(plan.leases);
+  await store.delete([...plan.leases, ...plan.cancelFlags]);
   return { ...plan, journals: deleted, functions, values, kept };
 }
 
@@ -194,7 +207,7 @@ async function deleteUnlessNeeded(
   for (const key of keys) {
     const body = await store.get(key);
     await store.delete([key]);
-    if ((await leases(store, clock)).living > 0) {
+    if ((await leases(store, clock)).alive.size > 0) {
       await store.put(key, body, { ifAbsent: true });
       return deleted;
     }

@@ -1,9 +1,12 @@
+import type { ObjectStore } from "../storage/contract.ts";
+
 /**
  * Where everything lies in the store (FORMAT.md, "Keys"). Only this file builds keys.
  *
  *   functions/<sha256>                  a captured function, by content
  *   values/<sha256>                     a broadcast value, by content
  *   drivers/<driverId>                  a driver's lease: who leads the journals that it opened
+ *   cancels/<driverId>                  tells that driver that there are requests to cancel among its journals
  *   names/<name>-<hash>/<journalId>     jobs with a name, to be continued
  *   journals/<id>/driver-<epoch>.log    job records, inputs, commits: one writer
  *   journals/<id>/claim-<epoch>         who leads from that epoch on: put-if-absent
@@ -15,6 +18,7 @@
 export const FUNCTIONS = "functions/";
 export const VALUES = "values/";
 export const DRIVERS = "drivers/";
+export const CANCELS = "cancels/";
 export const NAMES = "names/";
 export const JOURNALS = "journals/";
 export const NAMED = "named/";
@@ -34,7 +38,10 @@ export interface JobRef {
   readonly number: number;
 }
 
-/** `kinglet cancel` puts it; whoever leads the journal looks for it about once a second. */
+/** One object tells a driver of all requests, so that looking for them costs one request whatever it leads. */
+export const cancelFlagKey = (driverId: string): string => `${CANCELS}${driverId}`;
+
+/** `kinglet cancel` puts it, and then the flag of the driver that leads the journal. */
 export const cancelKey = (ref: JobRef): string => `${cancelPrefix(ref.journalId)}${ref.number}`;
 export const cancelPrefix = (journalId: string): string => `${journalPrefix(journalId)}cancel-`;
 
@@ -48,3 +55,10 @@ export function parseJobId(id: string): JobRef | undefined {
 
 /** Bytes from which a value is an object of its own rather than part of a log: from here a file costs what a pipe costs. */
 export const OBJECT_THRESHOLD_BYTES = 64 * 1024;
+
+/** The same where each object is a request, which costs more than many bytes do. */
+const REQUEST_THRESHOLD_BYTES = 1024 * 1024;
+
+/** From how many bytes on a value is an object of its own in that store. */
+export const objectThresholdBytes = ({ capabilities }: Pick<ObjectStore, "capabilities">): number =>
+  capabilities.append === "emulated" ? REQUEST_THRESHOLD_BYTES : OBJECT_THRESHOLD_BYTES;

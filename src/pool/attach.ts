@@ -1,6 +1,6 @@
 import { KingletError, UsageError } from "../errors.ts";
 import { entryIsOk } from "../job/entries.ts";
-import { type JobState, type JournalState, readJournal } from "../job/fold.ts";
+import { type JobState, JournalReader, type JournalState, readJournal } from "../job/fold.ts";
 import { type JobRef, journalPrefix, parseJobId } from "../job/keys.ts";
 import type { DriverLease } from "../job/lease.ts";
 import { livingLeader, takeOver } from "../job/takeover.ts";
@@ -12,6 +12,8 @@ import { cancelled, endJob, jobSpec } from "./start.ts";
 
 /** How often the journal of a job that another process leads is looked at. */
 const FOLLOW_MS = 250;
+/** Where each look is two requests. */
+const FOLLOW_REMOTE_MS = 1000;
 
 /**
  * A job that is in the store: of an earlier run, of another process, or of this one.
@@ -56,11 +58,13 @@ class Attachment {
   }
 
   async begin(): Promise<void> {
-    const { store, clock } = this.#session;
+    const { store, clock, isRemote } = this.#session;
+    const followMs = isRemote ? FOLLOW_REMOTE_MS : FOLLOW_MS;
+    const reader = new JournalReader(store, this.#ref.journalId);
     const led = this.#session.ledJournals.get(this.#ref.journalId);
     if (led) return this.#goOn(led, await readJournal(store, this.#ref.journalId));
     for (;;) {
-      const state = await this.#read();
+      const state = await this.#read(reader);
       const job = this.#jobOf(state);
       const over = job.ended !== undefined || isComplete(job);
       if (over) {
@@ -73,14 +77,14 @@ class Attachment {
       if (this.#cancelled !== undefined) throw ledByOther(this.#core.id, leader);
       // Until the seal is written, the tail of the old log may turn out not to count.
       if (!state.unsealed) this.#show(job);
-      await new Promise<void>((resolve) => clock.after(FOLLOW_MS, resolve));
+      await new Promise<void>((resolve) => clock.after(followMs, resolve));
       if (this.#session.closing) throw cancelled(this.#core.id, "the pool was closed");
     }
   }
 
-  async #read(): Promise<JournalState> {
+  async #read(reader: JournalReader): Promise<JournalState> {
     try {
-      return await readJournal(this.#session.store, this.#ref.journalId);
+      return await reader.read();
     } catch (error) {
       if ((error as KingletError).code !== "NOT_FOUND") throw error;
       throw jobNotFound(this.#core.id, this.#session.store.description);

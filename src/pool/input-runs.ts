@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Codec } from "../codec/contract.ts";
 import { UnserializableError } from "../errors.ts";
 import { ENTRY_OBJECT, ENTRY_VALUE, type EntryKind, RunBuilder } from "../job/entries.ts";
-import { OBJECT_THRESHOLD_BYTES, objectName } from "../job/keys.ts";
+import { objectName, objectThresholdBytes } from "../job/keys.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 import type { JobCore } from "./job-core.ts";
 
@@ -20,6 +20,7 @@ export interface InputContext {
 /** Builds runs of inputs, item by item. */
 export class InputRuns {
   readonly context: InputContext;
+  readonly #thresholdBytes: number;
   index = 0;
   bytes = 0;
   #run: RunBuilder | undefined;
@@ -27,6 +28,7 @@ export class InputRuns {
 
   constructor(context: InputContext) {
     this.context = context;
+    this.#thresholdBytes = objectThresholdBytes(context.store);
   }
 
   get count(): number {
@@ -50,7 +52,7 @@ export class InputRuns {
     }
     let lengthBytes = 0;
     for (const chunk of chunks) lengthBytes += chunk.length;
-    if (lengthBytes < OBJECT_THRESHOLD_BYTES) this.addEntry(ENTRY_VALUE, chunks);
+    if (lengthBytes < this.#thresholdBytes) this.addEntry(ENTRY_VALUE, chunks);
     else {
       const name = byContent ? `in-${sha256(chunks)}` : `in-${jobNumber}-${this.index}`;
       const key = journalPrefix + objectName(name);

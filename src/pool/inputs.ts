@@ -16,6 +16,9 @@ const CHECKED_AT_ONCE = 10_000;
 const CHECKED_BYTES = 64 * 1024 * 1024;
 const CHUNK_TASKS = 1024;
 const CHUNK_BYTES = 1024 * 1024;
+/** Where each chunk is a request. */
+const REMOTE_CHUNK_TASKS = 8192;
+const REMOTE_CHUNK_BYTES = 4 * 1024 * 1024;
 /** Items of an async iterable that are encoded ahead of being drawn. */
 const PUMP_AHEAD = 1024;
 
@@ -82,7 +85,10 @@ export class ItemsInput implements JobInput {
       this.#runs.index < CHECKED_AT_ONCE &&
       this.#runs.bytes < CHECKED_BYTES
     ) {
-      const count = this.#fill(CHUNK_TASKS, CHUNK_BYTES);
+      const remote = this.#runs.context.store.capabilities.append === "emulated";
+      const count = remote
+        ? this.#fill(REMOTE_CHUNK_TASKS, REMOTE_CHUNK_BYTES)
+        : this.#fill(CHUNK_TASKS, CHUNK_BYTES);
       if (count > 0) this.#checked.push({ run: this.#runs.take(), count });
     }
   }

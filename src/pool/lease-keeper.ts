@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { driverKey } from "../job/keys.ts";
+import { cancelFlagKey, driverKey } from "../job/keys.ts";
 import { LEASE_RENEW_MS, newLease, writeLease } from "../job/lease.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 
@@ -11,6 +11,8 @@ export class LeaseKeeper {
   #written: Promise<void> | undefined;
   #isWritten = false;
   #stopTimer: (() => void) | undefined;
+  /** How long the first write took: a measure of the store. */
+  writeMs = 0;
 
   constructor(store: ObjectStore, driverId: string, clock: Clock) {
     this.#store = store;
@@ -21,8 +23,10 @@ export class LeaseKeeper {
   /** A promise only the first time. */
   ensure(): MaybePromise<void> {
     if (this.#isWritten) return;
+    const startMs = this.#clock.nowMs();
     this.#written ??= this.#write().then(() => {
       this.#isWritten = true;
+      this.writeMs = this.#clock.nowMs() - startMs;
       this.#renewLater();
     });
     this.#written.catch(() => {
@@ -47,6 +51,6 @@ export class LeaseKeeper {
     this.#stopTimer?.();
     if (!this.#written) return;
     await this.#written.catch(() => {});
-    await this.#store.delete([driverKey(this.#driverId)]);
+    await this.#store.delete([driverKey(this.#driverId), cancelFlagKey(this.#driverId)]);
   }
 }

@@ -13,6 +13,7 @@ import type { JournalHeader } from "../job/records.ts";
 import { chain } from "../maybe.ts";
 import type { NestedRequest, Scheduler } from "../scheduler/contract.ts";
 import { createScheduler } from "../scheduler/driver.ts";
+import { remotePolicy } from "../scheduler/policy.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 import type { StoreLocation } from "../storage/locate.ts";
 import { setBroadcastCodec } from "../values/broadcast.ts";
@@ -93,6 +94,7 @@ export class Session {
       random: parts.random ?? Math.random,
       compute: parts.compute,
       slots: parts.slots,
+      ...(parts.store.capabilities.append === "emulated" ? { policy: remotePolicy } : {}),
     });
   }
 
@@ -191,6 +193,16 @@ export class Session {
       return shared.journal;
     };
     return { ref, journal: open };
+  }
+
+  /** The store is beyond this machine: what goes there takes its time, and may be paid for by the request. */
+  get isRemote(): boolean {
+    return this.location.kind !== "disk";
+  }
+
+  /** How long a write to the store takes, as far as that is known; 0 on this machine's disk. */
+  get storeMs(): number {
+    return this.isRemote ? this.#lease.writeMs : 0;
   }
 
   get closing(): boolean {

@@ -47,7 +47,7 @@ export function startJob(
     core.running = session.scheduler.submit(jobSpec(parts, [jobRecord(ref, call, session)]));
   };
   try {
-    const opened = chain(session.ready(), () => chain(session.storeFunction(call.captured), journal));
+    const opened = chain(readyFor(session, call), journal);
     const submitted = chain(opened, submit);
     if (submitted instanceof Promise)
       submitted.catch((error) => endJob(session, core, { status: "failed", error }));
@@ -55,6 +55,14 @@ export function startJob(
     endJob(session, core, { status: "failed", error });
   }
   return core;
+}
+
+/** The lease and the function are stored at the same time, before the job's first record. */
+function readyFor(session: Session, { captured }: Call): MaybePromise<void> {
+  const ready = session.ready();
+  const stored = session.storeFunction(captured);
+  if (!(ready instanceof Promise) && !(stored instanceof Promise)) return;
+  return Promise.all([ready, stored]).then(() => {});
 }
 
 function announce(core: JobCore, call: Call, session: Session): void {
@@ -179,6 +187,7 @@ export function jobSpec(parts: SpecParts, opening: readonly JournalRecord[] = NO
     functionKey: functionKey(functionHash),
     options: taskOptions(session, call),
     stopOnFailure: call.kind !== "mapSettled",
+    storeMs: session.storeMs,
     input,
     opening,
     ...(options.retryErrors ? { shouldRetry: retryRule(core, options.retryErrors) } : undefined),
@@ -203,6 +212,8 @@ export function jobSpec(parts: SpecParts, opening: readonly JournalRecord[] = NO
   };
 }
 
+const REMOTE_INLINE_BYTES = 256 * 1024;
+
 function taskOptions(session: Session, { kind, options, depth }: SpecParts["call"]): TaskOptions {
   const { timeoutMs, retries, idempotent, isolate, memoryMb, env, batch, concurrency, cpus = 1 } = options;
   const bySlots = cpus > 1 ? Math.max(1, Math.floor(session.slots / cpus)) : Number.POSITIVE_INFINITY;
@@ -218,8 +229,10 @@ function taskOptions(session: Session, { kind, options, depth }: SpecParts["call
   if (Number.isFinite(limit)) given.concurrency = limit;
   if (session.sync) given.sync = true;
   if (depth) given.depth = depth;
-  // The batches of a map are written by many workers at once; a single task is done sooner with one write.
-  if (kind === "run") given.inlineOutcomeBytes = OBJECT_THRESHOLD_BYTES;
+  // The batches of a map are written by many workers at once; a single task is done sooner with one write, and so is
+  // what many workers would each make a request for.
+  if (session.isRemote) given.inlineOutcomeBytes = REMOTE_INLINE_BYTES;
+  else if (kind === "run") given.inlineOutcomeBytes = OBJECT_THRESHOLD_BYTES;
   return given;
 }
 

@@ -75,7 +75,8 @@ export class AttemptRuns implements ComputeEvents {
     this.#preparing.add(attempt);
     const { first, count } = start;
     const event = { kind: "starting", atMs: this.#host.nowMs(), first, count };
-    job.queue.write([{ type: "event", jobNumber: job.ref.number, event }], true, (result) => {
+    const records = [{ type: "event", jobNumber: job.ref.number, event }] as const;
+    job.queue.write(records, { confirm: true, urgent: true }, (result) => {
       if (result.ok) this.#launch(attempt, inputs);
       else {
         this.#neverLaunched(attempt);

@@ -20,6 +20,8 @@ export interface JobPlan {
   readonly depth: number;
   /** The input's length is known, so it is drawn eagerly; undefined: within a window. */
   readonly knownLength: number | undefined;
+  /** How long a write to the store takes; 0 where that is next to nothing. */
+  readonly storeMs: number;
 }
 
 /** Outcomes that a worker has written and reported; opaque to the state machine. */

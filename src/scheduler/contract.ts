@@ -63,6 +63,8 @@ export interface JobSpec {
   readonly options: TaskOptions;
   /** The first failed outcome, in time, ends the job (`map`); otherwise it goes on to its last task. */
   readonly stopOnFailure: boolean;
+  /** How long a write to the job's store takes, as far as that is known; default 0: next to nothing. */
+  readonly storeMs?: number;
   readonly input: JobInput;
   /** Written along with the first inputs, as one append (the job's own record). */
   readonly opening?: readonly JournalRecord[];

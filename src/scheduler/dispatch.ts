@@ -83,6 +83,7 @@ function nextBatch(state: SchedulerState, job: JobState): number {
     unassigned: job.backlog + Math.max(0, knownTasks(job) - job.drawn),
     slots: Math.min(plan.concurrency, Math.max(state.slots.size, state.scaledTo)),
     inputBytesPerTask: job.drawnBytes / Math.max(1, job.drawn),
+    storeMs: plan.storeMs,
   });
 }
 

@@ -7,9 +7,9 @@ import type { Command, SchedulerEvent } from "./commands.ts";
 import type { AdoptedOutcomes, JobSpec, RunningJob, Scheduler, SchedulerStats } from "./contract.ts";
 import { Fifo } from "./fifo.ts";
 import { type JobHost, JobRun, planOf } from "./job-run.ts";
-import { JournalQueue } from "./journal-queue.ts";
+import { JournalQueue, type QueueHost } from "./journal-queue.ts";
 import { createState, type SchedulerState } from "./machine.ts";
-import { defaultPolicy, type Policy } from "./policy.ts";
+import { defaultPolicy, gatherMs, type Policy } from "./policy.ts";
 import { Recording } from "./recording.ts";
 import { step } from "./state.ts";
 
@@ -60,12 +60,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   return new Driver(options);
 }
 
-class Driver implements Scheduler, JobHost {
+class Driver implements Scheduler, JobHost, QueueHost {
   readonly #options: SchedulerOptions;
   readonly #state: SchedulerState;
   readonly #attempts: AttemptRuns;
   readonly #jobs = new Map<number, JobRun>();
   readonly #queues = new Map<Journal, JournalQueue>();
+  /** Those in which records wait for others to go along with. */
+  readonly #gathering = new Set<JournalQueue>();
   readonly #events = new Fifo<SchedulerEvent>();
   #stepping = false;
   #nextJob = 1;
@@ -130,6 +132,26 @@ class Driver implements Scheduler, JobHost {
     (this.#options.defer ?? setImmediate)(callback);
   }
 
+  after(delayMs: number, callback: () => void): () => void {
+    return this.#options.clock.after(delayMs, callback);
+  }
+
+  isRunning(): boolean {
+    return this.#state.attempts.size > 0;
+  }
+
+  gatherMs(appendMs: number): number {
+    return gatherMs(this.#state.policy, appendMs);
+  }
+
+  gathers(queue: JournalQueue): void {
+    this.#gathering.add(queue);
+  }
+
+  unused(queue: JournalQueue): void {
+    this.#queues.delete(queue.journal);
+  }
+
   job(id: number): JobRun | undefined {
     return this.#jobs.get(id);
   }
@@ -156,6 +178,13 @@ class Driver implements Scheduler, JobHost {
     } finally {
       this.#stepping = false;
     }
+    if (this.#gathering.size > 0 && !this.isRunning()) this.#hurry();
+  }
+
+  #hurry(): void {
+    const queues = [...this.#gathering];
+    this.#gathering.clear();
+    for (const queue of queues) queue.hurry();
   }
 
   #perform(commands: readonly Command[]): void {
@@ -236,11 +265,7 @@ class Driver implements Scheduler, JobHost {
   #queueOf(journal: Journal): JournalQueue {
     let queue = this.#queues.get(journal);
     if (!queue) {
-      queue = new JournalQueue(
-        journal,
-        (callback) => this.defer(callback),
-        () => this.#queues.delete(journal),
-      );
+      queue = new JournalQueue(journal, this);
       this.#queues.set(journal, queue);
     }
     queue.jobs += 1;

@@ -21,6 +21,7 @@ export function planOf(spec: JobSpec): JobPlan {
     batch: options.batch,
     depth: options.depth ?? 0,
     knownLength: spec.input.knownLength,
+    storeMs: spec.storeMs ?? 0,
   };
 }
 
@@ -149,6 +150,8 @@ export class JobRun implements RunningJob {
       return;
     }
     const run = drawn.run ? this.#checkedRun(drawn.run, drawn.count) : undefined;
+    // Nothing of this job can run before, where nothing of it runs now.
+    const urgent = this.#opening.length > 0 || this.counts.running === 0;
     const records = [...this.#opening];
     this.#opening = [];
     if (run && !drawn.recorded) records.push({ type: "inputs", run: run.bytes });
@@ -162,7 +165,7 @@ export class JobRun implements RunningJob {
       this.#drawn(drawn, run, drawn.recorded);
       return;
     }
-    this.queue.write(records, false, (result) => {
+    this.queue.write(records, { confirm: false, urgent }, (result) => {
       if (this.ended) return;
       if (!result.ok) this.stop(result.why, result.error);
       else this.#drawn(drawn, run, drawn.recorded ?? result.locations[inputsAt]);

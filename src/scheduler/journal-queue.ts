@@ -6,15 +6,40 @@ export type WriteResult =
   | { readonly ok: true; readonly locations: readonly FrameLocation[] }
   | { readonly ok: false; readonly why: "fenced" | "broken"; readonly error: unknown };
 
-interface Write {
-  readonly records: readonly JournalRecord[];
+export interface WriteOptions {
+  /** The records decide outcomes, which may be shown only while this driver leads. */
   readonly confirm: boolean;
+  /** Something can't go on before they are written: they don't wait for others to go along with. */
+  readonly urgent: boolean;
+}
+
+interface Write extends WriteOptions {
+  readonly records: readonly JournalRecord[];
   readonly done: (result: WriteResult) => void;
+}
+
+/** What a queue needs of the driver. */
+export interface QueueHost {
+  nowMs(): number;
+  /** Calls back in a later turn of the loop. */
+  defer(callback: () => void): void;
+  after(delayMs: number, callback: () => void): () => void;
+  /** Attempts are under way: their outcomes will come, and may be written together with what waits. */
+  isRunning(): boolean;
+  /** How long writes may gather, given how long an append takes (policy.ts). */
+  gatherMs(appendMs: number): number;
+  /** Something gathers: `hurry` is to be called once nothing is running any more. */
+  gathers(queue: JournalQueue): void;
+  /** Nobody writes to it any more, and nothing went wrong. */
+  unused(queue: JournalQueue): void;
 }
 
 /**
  * Writes to one journal, in order: append, then confirm leadership, then call back. While the store is busy, writes
  * gather and go as one append. Where the store is synchronous, so is this.
+ *
+ * Where each append is a request that takes its time and is paid for (emulated logs), writes gather for a while too,
+ * as long as others are to be expected and nothing urgent is among them.
  *
  * After a failed append nothing more is written: what follows a torn frame would never be read.
  */
@@ -22,24 +47,22 @@ export class JournalQueue {
   readonly journal: Journal;
   /** Jobs that write to it. */
   jobs = 0;
-  readonly #defer: (callback: () => void) => void;
-  readonly #onUnused: (queue: JournalQueue) => void;
+  readonly #host: QueueHost;
+  readonly #gathers: boolean;
   #writes: Write[] = [];
   #lazy: JournalRecord[] = [];
   #flushPlanned = false;
+  #stopGathering: (() => void) | undefined;
+  /** How long the last append took. */
+  #appendMs = 0;
   #busy = false;
   #failure: Extract<WriteResult, { ok: false }> | undefined;
   #whenIdle: (() => void)[] = [];
 
-  /** `onUnused`: nobody writes to it any more, and nothing went wrong. */
-  constructor(
-    journal: Journal,
-    defer: (callback: () => void) => void,
-    onUnused: (queue: JournalQueue) => void = () => {},
-  ) {
+  constructor(journal: Journal, host: QueueHost) {
     this.journal = journal;
-    this.#defer = defer;
-    this.#onUnused = onUnused;
+    this.#host = host;
+    this.#gathers = journal.store.capabilities.append === "emulated";
   }
 
   release(): void {
@@ -50,37 +73,51 @@ export class JournalQueue {
   #checkUnused(): void {
     if (this.jobs > 0 || this.#busy || this.#lazy.length > 0 || this.#writes.length > 0 || this.#failure)
       return;
-    this.#onUnused(this);
+    this.#host.unused(this);
   }
 
-  /** `confirm`: the records decide outcomes, which may be shown only while this driver leads. */
-  write(records: readonly JournalRecord[], confirm: boolean, done: (result: WriteResult) => void): void {
-    this.#writes.push({ records, confirm, done });
+  write(
+    records: readonly JournalRecord[],
+    { confirm, urgent }: WriteOptions,
+    done: (result: WriteResult) => void,
+  ): void {
+    this.#writes.push({ records, confirm, urgent, done });
     this.#drain();
   }
 
-  /** A record that nothing waits for: it goes along with the next write, at the latest in the next turn. */
+  /** A record that nothing waits for: it goes along with the next write, or in the next turn where that is cheap. */
   writeLater(record: JournalRecord): void {
     if (this.#failure) return;
     this.#lazy.push(record);
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
-    this.#defer(() => this.flush());
+    this.#host.defer(() => this.#flush(false));
   }
 
-  flush(): void {
+  #flush(urgent: boolean): void {
     this.#flushPlanned = false;
-    if (this.#lazy.length > 0) this.write([], false, () => {});
+    if (this.#lazy.length > 0) this.write([], { confirm: false, urgent }, () => {});
+  }
+
+  /** Nothing is to be expected that could go along with what waits. */
+  hurry(): void {
+    this.#stopGathering?.();
+    this.#stopGathering = undefined;
+    this.#drain(true);
   }
 
   /** Resolves when nothing is being written. */
   async idle(): Promise<void> {
-    this.flush();
+    this.#flush(true);
+    this.hurry();
     if (this.#busy) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
-  #drain(): void {
+  #drain(atOnce = false): void {
     while (!this.#busy && this.#writes.length > 0) {
+      if (!atOnce && this.#mayGather()) return;
+      this.#stopGathering?.();
+      this.#stopGathering = undefined;
       const writes = this.#writes;
       this.#writes = [];
       this.#busy = true;
@@ -99,6 +136,17 @@ export class JournalQueue {
     this.#checkUnused();
   }
 
+  /** Whether what waits goes on waiting for more. */
+  #mayGather(): boolean {
+    if (!this.#gathers || this.#failure || !this.#host.isRunning()) return false;
+    if (this.#writes.some((write) => write.urgent)) return false;
+    if (!this.#stopGathering) {
+      this.#stopGathering = this.#host.after(this.#host.gatherMs(this.#appendMs), () => this.hurry());
+      this.#host.gathers(this);
+    }
+    return true;
+  }
+
   #perform(writes: readonly Write[]): MaybePromise<WriteResult> {
     if (this.#failure) return this.#failure;
     const lazy = this.#lazy;
@@ -111,10 +159,14 @@ export class JournalQueue {
     }
     const confirm = writes.some((write) => write.confirm);
     try {
+      const startMs = this.#gathers ? this.#host.nowMs() : 0;
       const appended = records.length > 0 ? this.journal.append(records) : [];
       if (appended instanceof Promise) {
         return appended
-          .then((locations) => this.#confirmed(locations.slice(lazy.length), confirm))
+          .then((locations) => {
+            if (this.#gathers) this.#appendMs = this.#host.nowMs() - startMs;
+            return this.#confirmed(locations.slice(lazy.length), confirm);
+          })
           .catch(broken);
       }
       const confirmed = this.#confirmed(lazy.length > 0 ? appended.slice(lazy.length) : appended, confirm);

@@ -34,6 +34,9 @@ export interface Policy {
   readonly throttledAttempts: number;
   /** Throttles within this time halve the concurrency once, not once each. */
   readonly throttleMs: number;
+  /** Where each append to a journal is a request: how long records gather, at least and at most. */
+  readonly gatherMs: number;
+  readonly gatherMaxMs: number;
 }
 
 export const defaultPolicy: Policy = {
@@ -57,7 +60,22 @@ export const defaultPolicy: Policy = {
   barrenAttempts: 10,
   throttledAttempts: 60,
   throttleMs: 1000,
+  gatherMs: 100,
+  gatherMaxMs: 1000,
 };
+
+/**
+ * What changes where each request to the store takes its time and its price: records are few and big.
+ */
+export const remotePolicy: Partial<Policy> = {
+  drawTasks: 8192,
+  drawBytes: 4 * 1024 * 1024,
+  aheadTasks: 10_000,
+};
+
+/** How long records gather before they are appended: twice as long as the append takes, so that most of it is use. */
+export const gatherMs = (policy: Policy, appendMs: number): number =>
+  Math.min(policy.gatherMaxMs, Math.max(policy.gatherMs, 2 * appendMs));
 
 export interface BatchFacts {
   /** `batch` option. */
@@ -72,17 +90,21 @@ export interface BatchFacts {
   readonly unassigned: number;
   readonly slots: number;
   readonly inputBytesPerTask: number;
+  /** How long a write to the store takes; 0 where that is next to nothing. */
+  readonly storeMs: number;
 }
 
 /**
- * How many tasks the next batch may hold: about `batchMs` of work, at most a quarter of a slot's share of what is
+ * How many tasks the next batch may hold: about `batchMs` of work, or as much as its outcomes take to be stored (but no
+ * more than lets another batch wait behind it); at most a quarter of a slot's share of what is
  * left, and never more than four times what has been measured: tasks that turn out slow are not stuck in one batch.
  */
 export function batchTasks(policy: Policy, facts: BatchFacts): number {
   if (facts.alone) return 1;
   if (facts.fixed !== undefined) return facts.fixed;
   if (facts.taskMs === undefined) return 1;
-  const byTime = policy.batchMs / Math.max(facts.taskMs, 1e-4);
+  const workMs = Math.max(policy.batchMs, Math.min(facts.storeMs, policy.queueBehindMs / 2));
+  const byTime = workMs / Math.max(facts.taskMs, 1e-4);
   const byShare = Math.ceil(facts.unassigned / (4 * Math.max(1, facts.slots)));
   const byBytes = policy.batchBytes / Math.max(1, facts.inputBytesPerTask);
   const tasks = Math.min(byTime, byShare, byBytes, policy.batchTasks, 4 * facts.measuredTasks);

@@ -103,7 +103,10 @@ export class Recording {
   /** Writes it, and then tells. */
   write(): void {
     if (this.#records.length === 0) this.#finish();
-    else this.job.queue.write(this.#records, true, (result) => this.#written(result));
+    else {
+      const options = { confirm: true, urgent: this.#end !== undefined };
+      this.job.queue.write(this.#records, options, (result) => this.#written(result));
+    }
   }
 
   #written(result: WriteResult): void {

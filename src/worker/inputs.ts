@@ -18,7 +18,7 @@ import { chain } from "../maybe.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 
 const KEPT_RUNS = 8;
-const KEPT_RUN_BYTES = 1024 * 1024;
+const KEPT_RUN_BYTES = 2 * 1024 * 1024;
 
 /** Turns the entries of a task's input into its item, reading what lies in the store. */
 export class InputReader {

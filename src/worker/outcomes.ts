@@ -9,7 +9,8 @@ import {
   type EntryKind,
   RunBuilder,
 } from "../job/entries.ts";
-import { type JobRef, OBJECT_THRESHOLD_BYTES } from "../job/keys.ts";
+import { type JobRef, OBJECT_THRESHOLD_BYTES, objectThresholdBytes } from "../job/keys.ts";
+import type { ObjectStore } from "../storage/contract.ts";
 import type { ProposalLogs } from "./proposal-logs.ts";
 import type { Steps } from "./steps.ts";
 
@@ -121,7 +122,8 @@ export class OutcomeWriter {
     return (
       this.#options.flushEachTask ||
       nowMs - this.#sinceMs > FLUSH_AFTER_MS ||
-      this.#run.bodyBytes > FLUSH_BODY_BYTES
+      // What isn't inline is written in pieces that are worth a request.
+      this.#run.bodyBytes > Math.max(FLUSH_BODY_BYTES, 4 * this.#options.inlineBytes)
     );
   }
 
@@ -186,11 +188,11 @@ export class OutcomeWriter {
   }
 }
 
-/** Whether an outcome of this size is stored as an object of its own. */
-export function isBig(outcome: EncodedOutcome): boolean {
+/** Whether an outcome of this size is stored as an object of its own in that store. */
+export function isBig(outcome: EncodedOutcome, store: ObjectStore): boolean {
   let sizeBytes = 0;
   for (const chunk of outcome.chunks) sizeBytes += chunk.length;
-  return sizeBytes >= OBJECT_THRESHOLD_BYTES;
+  return sizeBytes >= OBJECT_THRESHOLD_BYTES && sizeBytes >= objectThresholdBytes(store);
 }
 
 export const thrownOutcome = (codec: Codec, thrown: unknown): EncodedOutcome => ({

@@ -95,7 +95,9 @@ function* runTasks(invocation: Invocation, host: BatchHost, control: BatchContro
       const outcome = yield* runTask(fn, inputs, index, host, surroundings, writer);
       if (writer.failure !== undefined) throw writer.failure;
       const stored =
-        outcome.kind === ENTRY_VALUE && isBig(outcome) ? yield* storeBig(outcome, invocation, host) : outcome;
+        outcome.kind === ENTRY_VALUE && isBig(outcome, host.store)
+          ? yield* storeBig(outcome, invocation, host)
+          : outcome;
       nowMs = host.nowMs();
       const timedOut = options.timeoutMs !== undefined && nowMs - startMs >= options.timeoutMs;
       if (timedOut || control.stop) {

@@ -4,6 +4,7 @@ import { readJournal } from "../../src/job/fold.ts";
 import type { FrameLocation, Journal } from "../../src/job/journal.ts";
 import type { JournalRecord } from "../../src/job/records.ts";
 import { JournalQueue, type WriteResult } from "../../src/scheduler/journal-queue.ts";
+import type { ObjectStore } from "../../src/storage/contract.ts";
 import { SchedulerBench } from "./scheduler-bench.ts";
 
 /** The journal with some of its methods replaced. */
@@ -176,7 +177,7 @@ describe("events", () => {
 });
 
 /** A journal that is asynchronous: its appends wait until they are released. */
-function slowJournal() {
+function slowJournal(append: "native" | "emulated" = "native") {
   const appends: {
     records: readonly JournalRecord[];
     resolve: () => void;
@@ -189,8 +190,37 @@ function slowJournal() {
         appends.push({ records, resolve: () => resolve(locations), reject });
       }),
     confirm: () => true,
+    store: { capabilities: { append } } as ObjectStore,
   } as Partial<Journal> as Journal;
   return { journal, appends };
+}
+
+/** A driver by whose clock nothing happens until a test says so. */
+function queueHost() {
+  const timers = new Set<{ readonly delayMs: number; readonly callback: () => void }>();
+  return {
+    timers,
+    running: true,
+    clockMs: 0,
+    gathering: 0,
+    nowMs() {
+      return this.clockMs;
+    },
+    defer: setImmediate,
+    after(delayMs: number, callback: () => void) {
+      const timer = { delayMs, callback };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+    isRunning() {
+      return this.running;
+    },
+    gatherMs: (appendMs: number) => 100 + appendMs,
+    gathers() {
+      this.gathering += 1;
+    },
+    unused() {},
+  };
 }
 
 const total = (n: number): JournalRecord => ({ type: "input-complete", jobNumber: 0, total: n });
@@ -201,9 +231,9 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 describe("writes to a journal", () => {
   it("gather while the store is busy, and go as one append, in order", async () => {
     const { journal, appends } = slowJournal();
-    const queue = new JournalQueue(journal, setImmediate);
+    const queue = new JournalQueue(journal, queueHost());
     const done: number[] = [];
-    for (let i = 0; i < 5; i++) queue.write([total(i)], true, () => done.push(i));
+    for (let i = 0; i < 5; i++) queue.write([total(i)], { confirm: true, urgent: false }, () => done.push(i));
     expect(appends.map(({ records }) => totals(records))).toEqual([[0]]);
     appends[0]!.resolve();
     await settled();
@@ -216,15 +246,15 @@ describe("writes to a journal", () => {
 
   it("tell each of the gathered where its records lie", async () => {
     const { journal, appends } = slowJournal();
-    const queue = new JournalQueue(journal, setImmediate);
+    const queue = new JournalQueue(journal, queueHost());
     const places: number[][] = [];
     const note = (result: WriteResult) => {
       if (result.ok) places.push(result.locations.map(({ offsetBytes }) => offsetBytes));
     };
-    queue.write([total(0)], false, () => {});
+    queue.write([total(0)], { confirm: false, urgent: false }, () => {});
     queue.writeLater(total(9));
-    queue.write([total(1), total(2)], false, note);
-    queue.write([total(3)], false, note);
+    queue.write([total(1), total(2)], { confirm: false, urgent: false }, note);
+    queue.write([total(3)], { confirm: false, urgent: false }, note);
     appends[0]!.resolve();
     await settled();
     expect(totals(appends[1]!.records)).toEqual([9, 1, 2, 3]);
@@ -235,13 +265,13 @@ describe("writes to a journal", () => {
 
   it("fail all alike after one has failed: what follows a torn record would never be read", async () => {
     const { journal, appends } = slowJournal();
-    const queue = new JournalQueue(journal, setImmediate);
+    const queue = new JournalQueue(journal, queueHost());
     const results: unknown[] = [];
-    queue.write([total(0)], true, (result) => results.push(result));
-    queue.write([total(1)], true, (result) => results.push(result));
+    queue.write([total(0)], { confirm: true, urgent: false }, (result) => results.push(result));
+    queue.write([total(1)], { confirm: true, urgent: false }, (result) => results.push(result));
     appends[0]!.reject(FULL);
     await settled();
-    queue.write([total(2)], true, (result) => results.push(result));
+    queue.write([total(2)], { confirm: true, urgent: false }, (result) => results.push(result));
     const broken = { ok: false, why: "broken", error: FULL };
     expect(results).toEqual([broken, broken, broken]);
     expect(appends).toHaveLength(1);
@@ -249,7 +279,7 @@ describe("writes to a journal", () => {
 
   it("that nothing waits for go in the next turn, and idle() waits for them", async () => {
     const { journal, appends } = slowJournal();
-    const queue = new JournalQueue(journal, setImmediate);
+    const queue = new JournalQueue(journal, queueHost());
     queue.writeLater(total(1));
     expect(appends).toEqual([]);
     await settled();
@@ -262,5 +292,74 @@ describe("writes to a journal", () => {
     expect(idle).toBe(false);
     appends[0]!.resolve();
     await waiting;
+  });
+});
+
+describe("writes to a journal whose appends are requests", () => {
+  const records = (appends: readonly { records: readonly JournalRecord[] }[]) =>
+    appends.map((append) => totals(append.records));
+  const lazily = { confirm: true, urgent: false };
+
+  it("gather for a while, as long as attempts are under way", async () => {
+    const { journal, appends } = slowJournal("emulated");
+    const host = queueHost();
+    const queue = new JournalQueue(journal, host);
+    for (let i = 0; i < 3; i++) queue.write([total(i)], lazily, () => {});
+    expect([records(appends), host.gathering]).toEqual([[], 1]);
+    const [timer] = host.timers;
+    expect(timer!.delayMs).toBe(100);
+    host.clockMs = 40; // the append will take so long
+    timer!.callback();
+    expect(records(appends)).toEqual([[0, 1, 2]]);
+    host.clockMs = 70;
+    appends[0]!.resolve();
+    await settled();
+    queue.write([total(3)], lazily, () => {});
+    expect([...host.timers].at(-1)!.delayMs).toBe(130);
+  });
+
+  it("go at once with an urgent one, and all that had gathered with it", () => {
+    const { journal, appends } = slowJournal("emulated");
+    const host = queueHost();
+    const queue = new JournalQueue(journal, host);
+    queue.write([total(0)], lazily, () => {});
+    queue.write([total(1)], { confirm: true, urgent: true }, () => {});
+    expect(records(appends)).toEqual([[0, 1]]);
+    expect(host.timers.size).toBe(0);
+  });
+
+  it("go at once where nothing is running, or once nothing is", () => {
+    const { journal, appends } = slowJournal("emulated");
+    const host = queueHost();
+    const queue = new JournalQueue(journal, host);
+    queue.write([total(0)], lazily, () => {});
+    expect(appends).toEqual([]);
+    queue.hurry();
+    expect(records(appends)).toEqual([[0]]);
+    const other = slowJournal("emulated");
+    host.running = false;
+    new JournalQueue(other.journal, host).write([total(0)], lazily, () => {});
+    expect(records(other.appends)).toEqual([[0]]);
+  });
+
+  it("take along what tasks printed, rather than a request of its own for it", async () => {
+    const { journal, appends } = slowJournal("emulated");
+    const queue = new JournalQueue(journal, queueHost());
+    queue.writeLater(total(7));
+    await settled();
+    expect(appends).toEqual([]);
+    queue.write([total(1)], { confirm: true, urgent: true }, () => {});
+    expect(records(appends)).toEqual([[7, 1]]);
+  });
+
+  it("are all written when the driver closes", async () => {
+    const { journal, appends } = slowJournal("emulated");
+    const queue = new JournalQueue(journal, queueHost());
+    queue.write([total(0)], lazily, () => {});
+    queue.writeLater(total(1));
+    const idle = queue.idle();
+    appends[0]!.resolve();
+    await idle;
+    expect(records(appends)).toEqual([[1, 0]]);
   });
 });

@@ -6,6 +6,7 @@ import {
   backoffMs,
   batchTasks,
   defaultPolicy,
+  gatherMs,
   mayRetry,
   wantsBackup,
 } from "../../src/scheduler/policy.ts";
@@ -18,11 +19,14 @@ const FACTS: BatchFacts = {
   unassigned: 100_000,
   slots: 2,
   inputBytesPerTask: 100,
+  storeMs: 0,
 };
 
 describe("the size of a batch", () => {
   it.each<[string, Partial<BatchFacts>, number]>([
     ["10 ms of work", {}, 10],
+    ["as much work as storing its outcomes takes", { storeMs: 18 }, 18],
+    ["but no more than lets another batch wait behind it", { storeMs: 200 }, 25],
     ["10 ms of very quick work, at most 1,024 tasks", { taskMs: 0.001 }, 1024],
     ["one task before anything is measured", { taskMs: undefined }, 1],
     ["one task longer than 10 ms", { taskMs: 3000 }, 1],
@@ -90,5 +94,15 @@ describe("slots in use, when the backend throttles", () => {
   it("never go below one, and are unlimited again at the top", () => {
     expect(afterThrottle(1, 0)).toBe(1);
     expect(afterSuccess(9.99, 10)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe("how long records gather where an append is a request", () => {
+  it.each([
+    [5, 100],
+    [80, 160],
+    [3000, 1000],
+  ])("an append of %d ms: %d ms", (appendMs, expected) => {
+    expect(gatherMs(defaultPolicy, appendMs)).toBe(expected);
   });
 });

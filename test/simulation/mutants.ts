@@ -10,12 +10,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "outcomes are shown before they are recorded",
     file: "scheduler/recording.ts",
-    replace: "else this.job.queue.write(this.#records, true, (result) => this.#written(result));",
-    by: `else {
-      for (const shown of this.#shown) this.#show(shown, []);
+    replace: "this.job.queue.write(this.#records, options, (result) => this.#written(result));",
+    by: `for (const shown of this.#shown) this.#show(shown, []);
       this.#shown.length = 0;
-      this.job.queue.write(this.#records, true, (result) => this.#written(result));
-    }`,
+      this.job.queue.write(this.#records, options, (result) => this.#written(result));`,
   },
   {
     name: "outcomes that came inline are recorded whole, with what was decided before",
