@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { flattened } from "./flattened.ts";
 import type { RecordRule, SliceReading } from "./read-slice.ts";
 import type { SliceSource } from "./source.ts";
 
@@ -79,7 +80,11 @@ export class PoolSlice {
   }
 
   /** Line by line, as UTF-8, without the line breaks (`\n`, `\r\n`), in memory for the longest line. */
-  async *lines(): AsyncGenerator<string, void, undefined> {
+  lines(): AsyncIterableIterator<string, void, undefined> {
+    return flattened(this.#lines());
+  }
+
+  async *#lines(): AsyncGenerator<string[], void, undefined> {
     const { splitLines } = await import("./split.ts");
     yield* splitLines(this.stream());
   }
@@ -88,15 +93,17 @@ export class PoolSlice {
    * Record by record, without the boundaries, in memory for the longest one. Each is a view of memory that it shares
    * with its neighbours: copy those that you keep. @throws UsageError BAD_ARGUMENT for slices without a record rule
    */
-  async *records(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { splitEvery, splitRecords } = await import("./split.ts");
+  records(): AsyncIterableIterator<Uint8Array, void, undefined> {
     const { boundary, recordBytes } = this.#reading.records;
-    if (boundary) yield* splitRecords(this.stream(), boundary);
-    else if (recordBytes) yield* splitEvery(this.stream(), recordBytes);
-    else
-      throw new UsageError("BAD_ARGUMENT", `${this.name}: slices cut anywhere have no records`, {
-        remedy: "Give pool.slices a boundary or recordBytes, or read stream() or bytes().",
-      });
+    if (boundary || recordBytes) return flattened(this.#records(this.#reading.records));
+    throw new UsageError("BAD_ARGUMENT", `${this.name}: slices cut anywhere have no records`, {
+      remedy: "Give pool.slices a boundary or recordBytes, or read stream() or bytes().",
+    });
+  }
+
+  async *#records({ boundary, recordBytes }: RecordRule): AsyncGenerator<Uint8Array[], void, undefined> {
+    const { splitEvery, splitRecords } = await import("./split.ts");
+    yield* boundary ? splitRecords(this.stream(), boundary) : splitEvery(this.stream(), recordBytes!);
   }
 
   get #reading(): SliceReading {

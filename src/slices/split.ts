@@ -1,10 +1,13 @@
 import { asBuffer, BoundaryFinder } from "./boundary.ts";
 
-/** Records without their boundaries, as views of the chunks; what follows the last boundary is one unless it is empty. */
+/**
+ * Records without their boundaries, as views of the chunks, many at a time; what follows the last boundary is one unless
+ * it is empty.
+ */
 export async function* splitRecords(
   chunks: AsyncIterable<Uint8Array>,
   boundary: Uint8Array,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<Uint8Array[], void, undefined> {
   const finder = new BoundaryFinder(boundary, 0);
   const held = new Held();
   /** Position of the first byte that is held. */
@@ -15,42 +18,46 @@ export async function* splitRecords(
     let end = finder.next();
     if (end === undefined) continue;
     const bytes = held.take();
+    const records: Uint8Array[] = [];
     let from = 0;
     for (; end !== undefined; end = finder.next()) {
-      yield bytes.subarray(from, end - start - boundary.length);
+      records.push(bytes.subarray(from, end - start - boundary.length));
       from = end - start;
     }
+    yield records;
     held.add(bytes.subarray(from));
     start += from;
   }
-  if (held.sizeBytes > 0) yield held.take();
+  if (held.sizeBytes > 0) yield [held.take()];
 }
 
-/** Records of one size, as views of the chunks; the last one may be shorter. */
+/** Records of one size, as views of the chunks, many at a time; the last one may be shorter. */
 export async function* splitEvery(
   chunks: AsyncIterable<Uint8Array>,
   recordBytes: number,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<Uint8Array[], void, undefined> {
   const held = new Held();
   for await (const chunk of chunks) {
     held.add(chunk);
     if (held.sizeBytes < recordBytes) continue;
     const bytes = held.take();
+    const records: Uint8Array[] = [];
     let from = 0;
     for (; from + recordBytes <= bytes.length; from += recordBytes) {
-      yield bytes.subarray(from, from + recordBytes);
+      records.push(bytes.subarray(from, from + recordBytes));
     }
+    yield records;
     held.add(bytes.subarray(from));
   }
-  if (held.sizeBytes > 0) yield held.take();
+  if (held.sizeBytes > 0) yield [held.take()];
 }
 
 const LINE_FEED = 10;
 
-/** Lines of UTF-8 without their line breaks, `\n` or `\r\n`. */
+/** Lines of UTF-8 without their line breaks, `\n` or `\r\n`, many at a time. */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<string, void, undefined> {
+): AsyncGenerator<string[], void, undefined> {
   const held = new Held();
   for await (const chunk of chunks) {
     const last = chunk.lastIndexOf(LINE_FEED);
@@ -60,13 +67,18 @@ export async function* splitLines(
     }
     // Decoded many at a time, and split as text: several times quicker than line by line.
     held.add(chunk.subarray(0, last));
-    for (const line of held.take().toString("utf8").split("\n")) yield withoutReturn(line);
+    yield linesOf(held.take());
     held.add(chunk.subarray(last + 1));
   }
-  if (held.sizeBytes > 0) yield withoutReturn(held.take().toString("utf8"));
+  if (held.sizeBytes > 0) yield linesOf(held.take());
 }
 
-const withoutReturn = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line);
+function linesOf(bytes: Buffer): string[] {
+  const text = bytes.toString("utf8");
+  const lines = text.split("\n");
+  if (!text.includes("\r")) return lines;
+  return lines.map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
+}
 
 /** Pieces of a record that isn't whole yet; joined once, however many they are. */
 class Held {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { overlapsItself } from "../../src/slices/boundary.ts";
 import { collect, cutSlice, type ReadRange } from "../../src/slices/cut.ts";
+import { flattened } from "../../src/slices/flattened.ts";
 import { splitEvery, splitLines, splitRecords } from "../../src/slices/split.ts";
 
 /** Ranges of a text, in chunks of a given size, as a file or a server may hand them out. */
@@ -30,9 +31,9 @@ async function cutAll(bytes: Buffer, ends: readonly number[], boundary: string, 
   return slices;
 }
 
-async function texts(chunks: AsyncIterable<Uint8Array>): Promise<string[]> {
+async function texts(records: AsyncIterable<Uint8Array[]>): Promise<string[]> {
   const found: string[] = [];
-  for await (const chunk of chunks) found.push(Buffer.from(chunk).toString());
+  for await (const some of records) found.push(...some.map((record) => Buffer.from(record).toString()));
   return found;
 }
 
@@ -115,8 +116,8 @@ describe("records of one size", () => {
         fc.integer({ min: 1, max: 20 }),
         async (bytes, recordBytes, chunkBytes) => {
           const records: Uint8Array[] = [];
-          for await (const record of splitEvery(chunked(Buffer.from(bytes), chunkBytes), recordBytes)) {
-            records.push(record);
+          for await (const some of splitEvery(chunked(Buffer.from(bytes), chunkBytes), recordBytes)) {
+            records.push(...some);
           }
           expect(Buffer.concat(records).equals(bytes)).toBe(true);
           for (const record of records.slice(0, -1)) expect(record.length).toBe(recordBytes);
@@ -131,7 +132,7 @@ describe("lines", () => {
     await fc.assert(
       fc.asyncProperty(anyText, fc.integer({ min: 1, max: 20 }), async (text, chunkBytes) => {
         const lines: string[] = [];
-        for await (const line of splitLines(chunked(Buffer.from(text), chunkBytes))) lines.push(line);
+        for await (const some of splitLines(chunked(Buffer.from(text), chunkBytes))) lines.push(...some);
         expect(lines).toEqual(plainSplit(text, "\n").map((line) => line.replace(/\r$/, "")));
       }),
     );
@@ -139,7 +140,7 @@ describe("lines", () => {
 
   it("keep characters that lie across chunks whole", async () => {
     const lines: string[] = [];
-    for await (const line of splitLines(chunked(Buffer.from("naïve\n💡 Zoë\n"), 1))) lines.push(line);
+    for await (const some of splitLines(chunked(Buffer.from("naïve\n💡 Zoë\n"), 1))) lines.push(...some);
     expect(lines).toEqual(["naïve", "💡 Zoë"]);
   });
 });
@@ -147,4 +148,48 @@ describe("lines", () => {
 it("tells which boundaries overlap themselves", () => {
   const found = boundaries.filter((boundary) => overlapsItself(Buffer.from(boundary)));
   expect(found).toEqual(["\n\n", "aa", "aba", "abab", "aaa", "\n--\n"]);
+});
+
+describe("elements of batches, one by one", () => {
+  const batches = async function* () {
+    yield [1, 2];
+    yield [];
+    yield [3];
+  };
+
+  it("come in order, also when asked for all at once", async () => {
+    const numbers = flattened(batches());
+    const results = await Promise.all(Array.from({ length: 5 }, () => numbers.next()));
+    expect(results.map(({ value }) => value)).toEqual([1, 2, 3, undefined, undefined]);
+    expect(results.map(({ done }) => done)).toEqual([false, false, false, true, true]);
+  });
+
+  it("end where a loop is left, and what they come from ends too", async () => {
+    let isClosed = false;
+    const source = async function* () {
+      try {
+        yield* batches();
+      } finally {
+        isClosed = true;
+      }
+    };
+    for await (const number of flattened(source())) {
+      expect(number).toBe(1);
+      break;
+    }
+    expect(isClosed).toBe(true);
+  });
+
+  it("pass an error on where it happens", async () => {
+    const source = async function* () {
+      yield* batches();
+      throw new Error("no more");
+    };
+    const seen: number[] = [];
+    const reading = (async () => {
+      for await (const number of flattened(source())) seen.push(number);
+    })();
+    await expect(reading).rejects.toThrow("no more");
+    expect(seen).toEqual([1, 2, 3]);
+  });
 });
