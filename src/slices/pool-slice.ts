@@ -16,6 +16,9 @@ export interface SliceFacts {
   readonly decompress: boolean;
 }
 
+/** What travels of a slice. */
+export let sliceFacts: (slice: PoolSlice) => SliceFacts;
+
 /**
  * A part of a file or object, as an item: a small handle; the bytes are read where the task asks for them. Its content
  * is the records that *begin* in the part, whole, so that no record is cut or read twice.
@@ -115,8 +118,7 @@ export class PoolSlice {
     return { source, offsetBytes, endBytes, records, decompress };
   }
 
-  /** For the codec. */
-  static factsOf(slice: PoolSlice): SliceFacts {
-    return slice.#facts;
+  static {
+    sliceFacts = (slice) => slice.#facts;
   }
 }

@@ -23,7 +23,7 @@ export async function* readSlice(reading: SliceReading): AsyncGenerator<Uint8Arr
   try {
     yield* isWhole(reading) && reading.decompress ? plainOrUnpacked(reading, source) : cut(reading, source);
     // Bytes of two versions must not pass for one.
-    await source.check();
+    await source.finish();
   } finally {
     await source.close();
   }

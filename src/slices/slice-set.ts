@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { show } from "../options.ts";
 import { type CutRule, cutRuleOf, type SliceOptions } from "./options.ts";
-import { refuseMissing, type SliceHome } from "./patterns.ts";
+import { type PatternHome, refuseMissing } from "./patterns.ts";
 import type { PoolSlice } from "./pool-slice.ts";
 
 /**
@@ -11,9 +11,9 @@ import type { PoolSlice } from "./pool-slice.ts";
 export class SliceSet implements AsyncIterable<PoolSlice> {
   readonly patterns: readonly string[];
   readonly rule: CutRule;
-  readonly home: SliceHome;
+  readonly home: PatternHome;
 
-  constructor(patterns: readonly string[], rule: CutRule, home: SliceHome) {
+  constructor(patterns: readonly string[], rule: CutRule, home: PatternHome) {
     this.patterns = patterns;
     this.rule = rule;
     this.home = home;
@@ -32,7 +32,7 @@ export class SliceSet implements AsyncIterable<PoolSlice> {
 export function sliceSet(
   patterns: unknown,
   options: SliceOptions | undefined,
-  home: SliceHome = { folder: process.cwd() },
+  home: PatternHome = { folder: process.cwd() },
 ): SliceSet {
   const list: unknown[] = Array.isArray(patterns) ? patterns : [patterns];
   if (list.length === 0 || !list.every((one): one is string => typeof one === "string" && one !== "")) {

@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { StoreError } from "../errors.ts";
+import type { ObjectStore } from "../storage/contract.ts";
 import { type StoreLocation, storeAt } from "../storage/locate.ts";
 import type { ReadRange } from "./cut.ts";
 
@@ -25,21 +26,14 @@ export interface ObjectSource {
 /** A source that is open for reading. */
 export interface OpenSource {
   readonly read: ReadRange;
-  /** @throws StoreError INPUT_CHANGED unless it still is what was listed */
-  check(): Promise<void>;
+  /** After the last read: @throws StoreError INPUT_CHANGED unless all of it was of what had been listed */
+  finish(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** @throws StoreError INPUT_CHANGED if it isn't what was listed any more; STORE_UNAVAILABLE if it can't be read */
-export async function openSource(source: SliceSource): Promise<OpenSource> {
-  const opened = "store" in source ? await openObject(source) : await openFile(source);
-  try {
-    await opened.check();
-  } catch (error) {
-    await opened.close();
-    throw error;
-  }
-  return opened;
+export function openSource(source: SliceSource): Promise<OpenSource> {
+  return "store" in source ? openObject(source) : openFile(source);
 }
 
 const CHUNK_BYTES = 256 * 1024;
@@ -54,6 +48,16 @@ async function openFile(source: FileSource): Promise<OpenSource> {
       ? changed(source, "it is gone", cause)
       : unreadable(source, cause);
   }
+  const check = async () => {
+    const { size, mtimeMs } = await file.stat();
+    checkSame(source, size, mtimeMs);
+  };
+  try {
+    await check();
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
   return {
     read: async function* (from, to) {
       for (let at = from; at < to; ) {
@@ -67,10 +71,7 @@ async function openFile(source: FileSource): Promise<OpenSource> {
         at += bytesRead;
       }
     },
-    async check() {
-      const { size, mtimeMs } = await file.stat();
-      checkSame(source, size, mtimeMs);
-    },
+    finish: check,
     close: () => file.close(),
   };
 }
@@ -81,19 +82,33 @@ async function openObject(source: ObjectSource): Promise<OpenSource> {
     read: async function* (from, to) {
       let at = from;
       const range = { offsetBytes: from, lengthBytes: to - from };
-      for await (const chunk of store.getStream(source.key, { range })) {
+      for await (const chunk of gone(source, store.getStream(source.key, { range }))) {
+        // If the listed object is there after the first bytes came, they were its; a stream is of one version.
+        if (at === from) await checkObject(source, store);
         yield chunk;
         at += chunk.length;
       }
       if (at < to) throw changed(source, `it ends at byte ${at}`);
     },
-    async check() {
-      const info = await store.head(source.key);
-      if (!info) throw changed(source, "it is gone");
-      checkSame(source, info.sizeBytes, info.modifiedMs);
-    },
+    finish: async () => {},
     close: async () => {},
   };
+}
+
+async function* gone(source: ObjectSource, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    throw (error as StoreError).code === "NOT_FOUND" ? changed(source, "it is gone", error) : error;
+  }
+}
+
+async function checkObject(source: ObjectSource, store: ObjectStore): Promise<void> {
+  const info = await store.head(source.key);
+  if (!info) throw changed(source, "it is gone");
+  // Some answers give whole seconds, others milliseconds.
+  const isSameSecond = Math.floor(info.modifiedMs / 1000) === Math.floor(source.modifiedMs / 1000);
+  checkSame(source, info.sizeBytes, isSameSecond ? source.modifiedMs : info.modifiedMs);
 }
 
 function checkSame(source: SliceSource, sizeBytes: number, modifiedMs: number): void {

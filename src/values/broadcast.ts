@@ -8,6 +8,9 @@ import type { ObjectStore, PutResult } from "../storage/contract.ts";
 import { readObjectSync, type StoreLocation } from "../storage/locate.ts";
 import { BroadcastValues, type Loaded } from "./broadcast-values.ts";
 
+/** A handle that has just arrived here. */
+export let arrivedHandle: (key: string, location: StoreLocation) => Broadcast<unknown>;
+
 /**
  * A value that is stored once, by content, and loaded once a worker, however many tasks and calls use it.
  * It is read-only: plain data is frozen when it is loaded, so that writing to it throws in a task.
@@ -63,14 +66,15 @@ export class Broadcast<T> {
     });
   }
 
-  /** For the codec: a handle that has just arrived here. */
-  static arrived(key: string, location: StoreLocation): Broadcast<unknown> {
-    const handle = new Broadcast<unknown>(key, location);
-    // A disk is read when the value is used, if it is.
-    if (location.kind === "disk" || !processValues) return handle;
-    handle.#loaded = processValues.find(location, key);
-    if (!handle.#loaded) foundUnready({ fetch: () => handle.#fetch() });
-    return handle;
+  static {
+    arrivedHandle = (key, location) => {
+      const handle = new Broadcast<unknown>(key, location);
+      // A disk is read when the value is used, if it is.
+      if (location.kind === "disk" || !processValues) return handle;
+      handle.#loaded = processValues.find(location, key);
+      if (!handle.#loaded) foundUnready({ fetch: () => handle.#fetch() });
+      return handle;
+    };
   }
 
   async #fetch(): Promise<void> {

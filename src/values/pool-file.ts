@@ -1,64 +1,96 @@
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { UsageError } from "../errors.ts";
+import { flattened } from "../slices/flattened.ts";
+import { isAddress, type PatternHome } from "../slices/patterns.ts";
+import type { ObjectSource } from "../slices/source.ts";
+import type { ObjectStore } from "../storage/contract.ts";
+import { storeAt } from "../storage/locate.ts";
+
+/** What travels: a path, or what is needed to find the object. */
+export let fileFacts: (file: PoolFile) => string | ObjectSource;
 
 /**
- * A file as an item: a small handle that travels instead of the bytes; they are read where the task runs.
+ * A file, or an object of a bucket, as an item: a small handle that travels instead of the bytes; they are read where
+ * the task runs.
  *
  * @example
  * await pool.map(async (file) => (await file.text()).length, pool.files("logs/*.txt"));
  */
 export class PoolFile {
-  /** Absolute path. */
+  /** Absolute path, or `s3://bucket/key`. */
   readonly path: string;
+  readonly #object: ObjectSource | undefined;
 
-  constructor(absolutePath: string) {
+  constructor(absolutePath: string, object?: ObjectSource) {
     this.path = absolutePath;
+    this.#object = object;
   }
 
   /** `photo.jpg` */
   get name(): string {
-    return path.basename(this.path);
+    return this.#object ? path.posix.basename(this.path) : path.basename(this.path);
   }
 
   /** The whole content. A Uint8Array, so that nothing depends on Node's Buffer pool. */
   async bytes(): Promise<Uint8Array> {
-    return readFile(this.path);
+    const object = this.#object;
+    return object ? (await storeOf(object)).get(object.key) : readFile(this.path);
   }
 
   /** The whole content as UTF-8. */
   async text(): Promise<string> {
-    return readFile(this.path, "utf8");
+    if (!this.#object) return readFile(this.path, "utf8");
+    return Buffer.from((await this.bytes()) as Buffer).toString("utf8");
   }
 
   /** The content in chunks, in bounded memory. */
   stream(): AsyncIterable<Uint8Array> {
-    return createReadStream(this.path);
+    return this.#object ? chunksOf(this.#object) : createReadStream(this.path);
   }
 
   /** Line by line, without the line breaks (`\n`, `\r\n`), in bounded memory. */
   lines(): AsyncIterable<string> {
-    return createInterface({ input: createReadStream(this.path), crlfDelay: Number.POSITIVE_INFINITY });
+    return flattened(linesOf(this.stream()));
   }
 
   async sizeBytes(): Promise<number> {
-    return (await stat(this.path)).size;
+    const object = this.#object;
+    if (!object) return (await stat(this.path)).size;
+    return (await (await storeOf(object)).head(object.key))?.sizeBytes ?? object.sizeBytes;
+  }
+
+  static {
+    fileFacts = (file) => file.#object ?? file.path;
   }
 }
 
+export const fileOf = (facts: string | ObjectSource): PoolFile =>
+  typeof facts === "string" ? new PoolFile(facts) : new PoolFile(facts.path, facts);
+
+const storeOf = ({ store }: ObjectSource): Promise<ObjectStore> => storeAt(store);
+
+async function* chunksOf(object: ObjectSource): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* (await storeOf(object)).getStream(object.key);
+}
+
+async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string[], void, undefined> {
+  const { splitLines } = await import("../slices/split.ts");
+  yield* splitLines(chunks);
+}
+
 /**
- * Files that match a glob, in order of their paths; looked for when the job draws its items.
+ * Files that match a glob, in order of their paths, then objects; looked for when the job draws its items.
  * @throws UsageError BAD_ARGUMENT (while drawing) if no file matches
  */
 export class FileSet implements AsyncIterable<PoolFile> {
   readonly patterns: readonly string[];
-  readonly folder: string;
+  readonly home: PatternHome;
 
-  constructor(patterns: string | readonly string[], folder = process.cwd()) {
+  constructor(patterns: string | readonly string[], home: PatternHome = { folder: process.cwd() }) {
     this.patterns = typeof patterns === "string" ? [patterns] : patterns;
-    this.folder = folder;
+    this.home = home;
     if (this.patterns.length === 0 || this.patterns.some((p) => typeof p !== "string" || p === "")) {
       throw new UsageError("BAD_ARGUMENT", "files: the pattern is empty", {
         remedy: 'Pass a path or a glob: pool.files("photos/*.jpg").',
@@ -67,19 +99,15 @@ export class FileSet implements AsyncIterable<PoolFile> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<PoolFile, void, undefined> {
-    const { glob } = await import("tinyglobby");
-    // A folder whose name matches (node_modules/highlight.js) is no file, nor are the files in it.
-    const options = { cwd: this.folder, absolute: true, onlyFiles: true, expandDirectories: false };
-    const found = await glob([...this.patterns], options);
-    if (found.length === 0) {
-      throw new UsageError(
-        "BAD_ARGUMENT",
-        `files: no file matches ${this.patterns.join(", ")} in ${this.folder}`,
-        {
-          remedy: "Check the pattern; it is taken relative to the current folder.",
-        },
-      );
+    const addresses = this.patterns.filter(isAddress);
+    const { findFiles, findObjects } = await import("../slices/find-sources.ts");
+    if (addresses.length < this.patterns.length) {
+      const patterns = this.patterns.filter((pattern) => !isAddress(pattern));
+      for (const file of await findFiles("files", patterns, this.home)) yield new PoolFile(file);
     }
-    for (const file of found.sort()) yield new PoolFile(path.normalize(file));
+    if (addresses.length === 0) return;
+    for await (const object of findObjects("files", addresses, this.home)) {
+      yield new PoolFile(object.path, object);
+    }
   }
 }

@@ -8,32 +8,32 @@ import {
   UsageError,
 } from "../errors.ts";
 import type { CutRule } from "../slices/options.ts";
-import type { SliceHome } from "../slices/patterns.ts";
-import { PoolSlice, type SliceFacts } from "../slices/pool-slice.ts";
+import type { PatternHome } from "../slices/patterns.ts";
+import { PoolSlice, type SliceFacts, sliceFacts } from "../slices/pool-slice.ts";
 import { SliceSet } from "../slices/slice-set.ts";
 import type { StoreLocation } from "../storage/locate.ts";
-import { Broadcast } from "./broadcast.ts";
-import { FileSet, PoolFile } from "./pool-file.ts";
+import { arrivedHandle, Broadcast } from "./broadcast.ts";
+import { FileSet, fileFacts, fileOf, PoolFile } from "./pool-file.ts";
 import { Secret } from "./secret.ts";
 import { NamedStore, StoredObject } from "./stored-object.ts";
 
 /** Kinglet's own classes, known by name in the driver and in every worker: only their few facts travel. */
 export function registerHandles(): void {
   registerClass("kinglet.PoolFile", PoolFile, {
-    encode: (file) => file.path,
-    decode: (path: string) => new PoolFile(path),
+    encode: (file) => fileFacts(file),
+    decode: fileOf,
   });
   registerClass("kinglet.FileSet", FileSet, {
-    encode: (files) => [files.patterns, files.folder],
-    decode: ([patterns, folder]: [string[], string]) => new FileSet(patterns, folder),
+    encode: (files) => [files.patterns, files.home],
+    decode: ([patterns, home]: [string[], PatternHome]) => new FileSet(patterns, home),
   });
   registerClass("kinglet.PoolSlice", PoolSlice, {
-    encode: PoolSlice.factsOf,
+    encode: (slice) => sliceFacts(slice),
     decode: (facts: SliceFacts) => new PoolSlice(facts),
   });
   registerClass("kinglet.SliceSet", SliceSet, {
     encode: (slices) => [slices.patterns, slices.rule, slices.home],
-    decode: ([patterns, rule, home]: [string[], CutRule, SliceHome]) => new SliceSet(patterns, rule, home),
+    decode: ([patterns, rule, home]: [string[], CutRule, PatternHome]) => new SliceSet(patterns, rule, home),
   });
   registerClass("kinglet.StoredObject", StoredObject, {
     encode: (object) => [object.key, object.location],
@@ -45,7 +45,7 @@ export function registerHandles(): void {
   });
   registerClass("kinglet.Broadcast", Broadcast, {
     encode: (value) => [value.key, value.location],
-    decode: ([key, location]: [string, StoreLocation]) => Broadcast.arrived(key, location),
+    decode: ([key, location]: [string, StoreLocation]) => arrivedHandle(key, location),
   });
   registerClass("kinglet.Secret", Secret, {
     encode: (secret) => secret.name,

@@ -94,11 +94,7 @@ describe("the API reference", () => {
       ],
       ["Files", publicMembersOf("src/values/pool-file.ts", "PoolFile"), (name: string) => `file.${name}`],
       ["Slices", membersOf("src/slices/options.ts", "SliceOptions"), (name: string) => name],
-      [
-        "Slices",
-        publicMembersOf("src/slices/pool-slice.ts", "PoolSlice").filter((name) => name !== "factsOf"),
-        (name: string) => `slice.${name}`,
-      ],
+      ["Slices", publicMembersOf("src/slices/pool-slice.ts", "PoolSlice"), (name: string) => `slice.${name}`],
       [
         "Named objects",
         publicMembersOf("src/values/stored-object.ts", "NamedStore"),

@@ -230,7 +230,7 @@ describe("bad calls", () => {
     const error = await rejection(slicesIn(folderWith({}), "*.txt"));
     expect(error).toMatchObject({
       code: "BAD_ARGUMENT",
-      message: expect.stringMatching(/nothing matches \*\.txt/),
+      message: expect.stringMatching(/no file matches \*\.txt/),
     });
   });
 
