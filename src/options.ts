@@ -145,7 +145,7 @@ export function checkOptions(options: unknown, rules: Record<string, Rule>, wher
   if (options === undefined) return {};
   if (!isPlainObject(options)) {
     throw new UsageError("BAD_ARGUMENT", `${where}: the options are ${show(options)}, not an object`, {
-      remedy: `Write them as { ${Object.keys(rules)[0]}: … }.`,
+      remedy: `Write them as { ${Object.keys(rules)[0]}: 1000 }.`,
     });
   }
   for (const [name, value] of Object.entries(options)) {

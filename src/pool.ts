@@ -17,6 +17,7 @@ import { checkRuntimeDependencies } from "./pool/runtime-dependencies.ts";
 import { newId, Session } from "./pool/session.ts";
 import { type Call, startJob } from "./pool/start.ts";
 import type { SliceOptions } from "./slices/options.ts";
+import { homeOf } from "./slices/patterns.ts";
 import type { PoolSlice } from "./slices/pool-slice.ts";
 import { type SliceSet, sliceSet } from "./slices/slice-set.ts";
 import { openStoreLate, parseStoreLocation } from "./storage/locate.ts";
@@ -268,11 +269,11 @@ class PoolView implements Pool {
   }
 
   files(patterns: string | readonly string[]): FileSet {
-    return new FileSet(patterns);
+    return new FileSet(patterns, homeOf(this.#session.location));
   }
 
   slices(patterns: string | readonly string[], options?: SliceOptions): SliceSet {
-    return sliceSet(patterns, options);
+    return sliceSet(patterns, options, homeOf(this.#session.location));
   }
 
   async close(options: { cancel?: boolean } = {}): Promise<void> {

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { UsageError } from "../errors.ts";
-import { storeAt } from "../storage/locate.ts";
+import { parseStoreLocation, storeAt } from "../storage/locate.ts";
 import { matchObjects } from "./match-objects.ts";
 import { isAddress, type PatternHome } from "./patterns.ts";
 import type { ObjectSource, SliceSource } from "./source.ts";
@@ -48,7 +48,7 @@ export function findObjects(
 ): AsyncGenerator<ObjectSource, void, undefined> {
   return matchObjects(call, addresses, async (bucket) => {
     // The environment's server and region are looked up here, so that workers elsewhere use the same.
-    const location = { ...parseS3Location(`s3://${bucket}`), ...server };
+    const location = { ...parseStoreLocation(`s3://${bucket}`), ...server };
     return { location, store: await storeAt(location) };
   });
 }

@@ -1,18 +1,12 @@
 import { UsageError } from "../errors.ts";
 import type { ObjectStore } from "../storage/contract.ts";
 import type { StoreLocation } from "../storage/locate.ts";
-import { MAGIC } from "./patterns.ts";
+import { MAGIC, parseAddress } from "./patterns.ts";
 import type { ObjectSource } from "./source.ts";
 
 export interface Bucket {
   readonly location: StoreLocation;
   readonly store: ObjectStore;
-}
-
-interface Address {
-  readonly bucket: string;
-  /** A key, or a glob of keys. */
-  readonly pattern: string;
 }
 
 /**
@@ -41,11 +35,13 @@ export async function* matchObjects(
     const isKnown = earlier.map((one) => picomatch(one.pattern, { posix: true, ignore }));
     const { store, location } = await openBucket(bucket);
     let found = 0;
-    for await (const { key, sizeBytes, modifiedMs } of store.list(literalStart(pattern))) {
+    for await (const object of store.list(literalStart(pattern))) {
+      const { key } = object;
       if (!matches(key)) continue;
       found++;
-      if (isKnown.some((known) => known(key))) continue;
-      yield { path: `s3://${bucket}/${key}`, store: location, key, sizeBytes, modifiedMs };
+      if (!isKnown.some((known) => known(key))) {
+        yield { ...object, path: `s3://${bucket}/${key}`, store: location };
+      }
     }
     if (found === 0) throw noMatch(call, bucket, pattern);
   }
@@ -55,15 +51,6 @@ export async function* matchObjects(
 function literalStart(pattern: string): string {
   const at = pattern.search(MAGIC);
   return at < 0 ? pattern : pattern.slice(0, at);
-}
-
-/** @throws UsageError BAD_ARGUMENT */
-export function parseAddress(call: string, address: string): Address {
-  const [, bucket, pattern] = /^s3:\/\/([^/]+)\/(.+)$/s.exec(address) ?? [];
-  if (bucket && pattern) return { bucket, pattern };
-  throw new UsageError("BAD_ARGUMENT", `${call}: ${address} names no objects`, {
-    remedy: "Write s3://bucket/key, or with a glob: s3://bucket/logs/*.csv",
-  });
 }
 
 function noMatch(call: string, bucket: string, pattern: string): UsageError {

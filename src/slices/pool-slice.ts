@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { asBuffer } from "./boundary.ts";
 import { flattened } from "./flattened.ts";
 import type { RecordRule, SliceReading } from "./read-slice.ts";
 import type { SliceSource } from "./source.ts";
@@ -79,7 +80,7 @@ export class PoolSlice {
 
   /** All of `stream()`, as UTF-8. */
   async text(): Promise<string> {
-    return Buffer.from((await this.bytes()) as Buffer).toString("utf8");
+    return asBuffer(await this.bytes()).toString("utf8");
   }
 
   /** Line by line, as UTF-8, without the line breaks (`\n`, `\r\n`), in memory for the longest line. */

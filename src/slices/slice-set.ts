@@ -1,7 +1,5 @@
-import { UsageError } from "../errors.ts";
-import { show } from "../options.ts";
 import { type CutRule, cutRuleOf, type SliceOptions } from "./options.ts";
-import { type PatternHome, refuseMissing } from "./patterns.ts";
+import { checkPatterns, type PatternHome, refuseMissing } from "./patterns.ts";
 import type { PoolSlice } from "./pool-slice.ts";
 
 /**
@@ -29,17 +27,8 @@ export class SliceSet implements AsyncIterable<PoolSlice> {
 }
 
 /** @throws UsageError BAD_ARGUMENT, BAD_OPTION, UNKNOWN_OPTION at once */
-export function sliceSet(
-  patterns: unknown,
-  options: SliceOptions | undefined,
-  home: PatternHome = { folder: process.cwd() },
-): SliceSet {
-  const list: unknown[] = Array.isArray(patterns) ? patterns : [patterns];
-  if (list.length === 0 || !list.every((one): one is string => typeof one === "string" && one !== "")) {
-    throw new UsageError("BAD_ARGUMENT", `slices: ${show(patterns)} is no pattern, nor a list of them`, {
-      remedy: 'Pass a path, a glob or an s3:// address: pool.slices("logs/*.csv").',
-    });
-  }
+export function sliceSet(patterns: unknown, options: SliceOptions | undefined, home: PatternHome): SliceSet {
+  const list = checkPatterns("slices", patterns);
   for (const one of list) refuseMissing(one, home);
   return new SliceSet(list, cutRuleOf(options), home);
 }

@@ -21,6 +21,7 @@ export interface ObjectSource {
   readonly key: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
+  readonly version?: string;
 }
 
 /** A source that is open for reading. */
@@ -108,7 +109,9 @@ async function checkObject(source: ObjectSource, store: ObjectStore): Promise<vo
   if (!info) throw changed(source, "it is gone");
   // Some answers give whole seconds, others milliseconds.
   const isSameSecond = Math.floor(info.modifiedMs / 1000) === Math.floor(source.modifiedMs / 1000);
-  checkSame(source, info.sizeBytes, isSameSecond ? source.modifiedMs : info.modifiedMs);
+  const isSame = isSameSecond && info.version === source.version;
+  checkSame(source, info.sizeBytes, isSame ? source.modifiedMs : info.modifiedMs);
+  if (!isSame) throw changed(source, `its content is another: ${info.version} in place of ${source.version}`);
 }
 
 function checkSame(source: SliceSource, sizeBytes: number, modifiedMs: number): void {

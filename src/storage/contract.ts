@@ -99,6 +99,8 @@ export interface ObjectInfo {
   readonly sizeBytes: number;
   /** Milliseconds since the epoch. */
   readonly modifiedMs: number;
+  /** Another one for other bytes, where the store has such a mark: S3's ETag. */
+  readonly version?: string;
 }
 
 /**

@@ -1,9 +1,9 @@
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { UsageError } from "../errors.ts";
+import { asBuffer } from "../slices/boundary.ts";
 import { flattened } from "../slices/flattened.ts";
-import { isAddress, type PatternHome } from "../slices/patterns.ts";
+import { checkPatterns, isAddress, type PatternHome } from "../slices/patterns.ts";
 import type { ObjectSource } from "../slices/source.ts";
 import type { ObjectStore } from "../storage/contract.ts";
 import { storeAt } from "../storage/locate.ts";
@@ -42,7 +42,7 @@ export class PoolFile {
   /** The whole content as UTF-8. */
   async text(): Promise<string> {
     if (!this.#object) return readFile(this.path, "utf8");
-    return Buffer.from((await this.bytes()) as Buffer).toString("utf8");
+    return asBuffer(await this.bytes()).toString("utf8");
   }
 
   /** The content in chunks, in bounded memory. */
@@ -82,20 +82,15 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<strin
 
 /**
  * Files that match a glob, in order of their paths, then objects; looked for when the job draws its items.
- * @throws UsageError BAD_ARGUMENT (while drawing) if no file matches
+ * @throws UsageError BAD_ARGUMENT at once for what is no pattern; while drawing if no file matches
  */
 export class FileSet implements AsyncIterable<PoolFile> {
   readonly patterns: readonly string[];
   readonly home: PatternHome;
 
-  constructor(patterns: string | readonly string[], home: PatternHome = { folder: process.cwd() }) {
-    this.patterns = typeof patterns === "string" ? [patterns] : patterns;
+  constructor(patterns: string | readonly string[], home: PatternHome) {
+    this.patterns = checkPatterns("files", patterns);
     this.home = home;
-    if (this.patterns.length === 0 || this.patterns.some((p) => typeof p !== "string" || p === "")) {
-      throw new UsageError("BAD_ARGUMENT", "files: the pattern is empty", {
-        remedy: 'Pass a path or a glob: pool.files("photos/*.jpg").',
-      });
-    }
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<PoolFile, void, undefined> {

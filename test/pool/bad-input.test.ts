@@ -340,7 +340,7 @@ const CALLS: BadCall[] = [
     what: "an empty pattern",
     call: (p) => p.files(""),
     code: "BAD_ARGUMENT",
-    names: /pattern is empty/,
+    names: /"" is no pattern/,
     remedy: /glob/,
   },
   {

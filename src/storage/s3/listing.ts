@@ -42,10 +42,12 @@ async function* pages(
       const key = decode(textOf(entry, "Key") ?? "").slice(before.length);
       // What others put there, and no key of a store can name: consoles mark folders by "folder/".
       if (key === "" || key.endsWith("/")) continue;
+      const version = textOf(entry, "ETag");
       yield {
         key,
         sizeBytes: Number(textOf(entry, "Size")),
         modifiedMs: Date.parse(textOf(entry, "LastModified") ?? ""),
+        ...(version ? { version } : {}),
       };
     }
     token = textOf(xml, "IsTruncated") === "true" ? textOf(xml, "NextContinuationToken") : undefined;

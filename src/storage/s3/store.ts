@@ -143,6 +143,7 @@ class BucketStore implements S3Store {
       key,
       sizeBytes: Number(headers["content-length"]),
       modifiedMs: Date.parse(headers["last-modified"] ?? ""),
+      ...(headers["etag"] ? { version: headers["etag"] } : {}),
     };
   }
 
