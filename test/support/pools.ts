@@ -11,10 +11,20 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+let makeStorage = (): string => path.join(temporaryFolder(), "store");
+
+/** A new, empty store, as the option `storage` names it: on disk, unless the test runs on other stores too. */
+export const freshStorage = (): string => makeStorage();
+
+/** Which stores the tests get from now on; see job-stores.ts. */
+export function setFreshStorage(make: () => string): void {
+  makeStorage = make;
+}
+
 /** A pool of two workers on a store of its own, closed after the test. */
 export function testPool(options: PoolOptions = {}): Pool {
   const pool = openPool({
-    storage: path.join(temporaryFolder(), "store"),
+    storage: freshStorage(),
     concurrency: 2,
     logs: false,
     ...options,

@@ -1,0 +1,78 @@
+import { randomUUID } from "node:crypto";
+import path from "node:path";
+import { afterAll, beforeAll, describe } from "vitest";
+import { join } from "../../src/storage/bodies.ts";
+import type { ObjectStore } from "../../src/storage/contract.ts";
+import { openStoreAt, parseStoreLocation } from "../../src/storage/locate.ts";
+import { describeWith } from "../services/services.ts";
+import { setFreshStorage, temporaryFolder } from "./pools.ts";
+
+export type StoreKind = "disk" | "s3";
+
+/**
+ * Declares the tests once for every kind of store that jobs can live in: `testPool()` and `freshStorage()` give a store
+ * of that kind, and processes that a test starts may open it. What needs a server that isn't installed is left out loudly.
+ */
+export function onEveryStore(declare: (kind: StoreKind) => void): void {
+  describe("on disk", () => declare("disk"));
+  onRemoteStores(declare);
+}
+
+/** As `onEveryStore`, but for the disk. */
+export function onRemoteStores(declare: (kind: Exclude<StoreKind, "disk">) => void): void {
+  describeWith("s3", "in S3", (s3) => {
+    useStorage(async () => {
+      const bucket = await s3().makeBucket();
+      return { env: s3().env, fresh: () => `s3://${bucket}/${randomUUID()}?pathStyle=true` };
+    });
+    declare("s3");
+  });
+}
+
+interface Home {
+  /** For this process, and those that it starts: credentials, say. */
+  readonly env: Readonly<Record<string, string>>;
+  fresh(): string;
+}
+
+function useStorage(open: () => Promise<Home>): void {
+  let before: Record<string, string | undefined> = {};
+  beforeAll(async () => {
+    const { env, fresh } = await open();
+    before = Object.fromEntries(Object.keys(env).map((name) => [name, process.env[name]]));
+    Object.assign(process.env, env);
+    setFreshStorage(fresh);
+  });
+  afterAll(() => {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    setFreshStorage(() => path.join(temporaryFolder(), "store"));
+  });
+}
+
+/** Opens the store behind a pool, to look at what lies in it. */
+export async function lookInto<T>(storage: string, look: (store: ObjectStore) => Promise<T>): Promise<T> {
+  const store = await openStoreAt(parseStoreLocation(storage));
+  try {
+    return await look(store);
+  } finally {
+    await store.close();
+  }
+}
+
+export const keysIn = (storage: string, prefix = ""): Promise<string[]> =>
+  lookInto(storage, async (store) => {
+    const keys: string[] = [];
+    for await (const { key } of store.list(prefix)) keys.push(key);
+    return keys;
+  });
+
+/** All bytes of all objects. */
+export const contentsOf = (storage: string): Promise<Uint8Array> =>
+  lookInto(storage, async (store) => {
+    const bodies: Uint8Array[] = [];
+    for await (const { key } of store.list("")) bodies.push(await store.get(key));
+    return join(bodies);
+  });
