@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
 import { defineConfig, type UserConfig } from "tsdown";
+
+const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 
 /**
  * `import fs from "node:fs"` runs all lazy getters of the module, which loads streams, WebCrypto and more:
@@ -8,18 +11,35 @@ const quickBuiltins = {
   name: "quick-builtins",
   renderChunk(code: string): { code: string } {
     return {
-      code: code.replace(/^import (.+) from "(node:[^"]+)";$/gm, (_, names, name) => taken(names, name)),
+      code: code
+        .replace(/^import (.+) from "(node:[^"]+)";$/gm, (_, names, name) => taken(names, name))
+        // Reading package.json takes a millisecond.
+        .replace('createRequire(import.meta.url)("../package.json").version', JSON.stringify(version)),
     };
   },
 };
 
+/** They take 1 to 4 ms to load each, and many a process never calls them before its first result. */
+const LOADED_AT_FIRST_CALL = /^node:(?:crypto|zlib|child_process|fs\/promises|readline)$/;
+
 /** `fs, { existsSync as exists }` or `* as types`, taken from a builtin module, on one line as it was. */
 function taken(names: string, module: string): string {
   const builtin = `process.getBuiltinModule("${module}")`;
+  if (LOADED_AT_FIRST_CALL.test(module)) return loadedAtFirstCall(names, builtin);
   const whole = /^(?:\* as )?([\w$]+)/.exec(names)?.[1];
   const parts = /\{(.+)\}/.exec(names)?.[1];
   const named = parts && `const {${parts.replaceAll(/(\S+) as (\S+)/g, "$1: $2")}} = ${whole ?? builtin};`;
   return [whole && `const ${whole} = ${builtin};`, named].filter(Boolean).join(" ");
+}
+
+/** `let f = (...args) => (f = module.f)(...args);` for each name: all of them are functions. */
+function loadedAtFirstCall(names: string, builtin: string): string {
+  const parts = /^\{(.+)\}$/.exec(names)?.[1]?.split(",");
+  if (!parts) throw new Error(`import ${names}: import functions by name, so that they load at their first call`);
+  return parts
+    .map((part) => part.trim().split(" as "))
+    .map(([name, as = name]) => `let ${as} = (...args) => (${as} = ${builtin}.${name})(...args);`)
+    .join(" ");
 }
 
 const shared = {

@@ -26,7 +26,6 @@ export interface CaptureOptions {
 
 /** In a worker: a function that was captured elsewhere. */
 export interface RestoredFunction {
-  readonly hash: string;
   readonly name: string;
   /**
    * The function with fresh captured state: nothing that an earlier instance assigned or mutated shows.

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { GraphLane } from "../codec/contract.ts";
 import { nameAsWorker } from "../codec/graph/identity.ts";
 import { type CompiledGraph, compileGraph } from "./compiled.ts";
@@ -15,8 +14,7 @@ import { linkGraph } from "./link.ts";
 export async function restoreFunction(bytes: Uint8Array): Promise<RestoredFunction> {
   nameAsWorker();
   const compiled = await compileGraph(bytes);
-  const hash = createHash("sha256").update(bytes).digest("hex");
-  return new Restored(compiled, hash);
+  return new Restored(compiled);
 }
 
 /** The graph lane of a worker outside of any function: for values that need no class of a task. */
@@ -26,14 +24,12 @@ export function workerGraphLane(): GraphLane {
 }
 
 class Restored implements RestoredFunction {
-  readonly hash: string;
   readonly name: string;
   readonly #compiled: CompiledGraph;
   #closed: FunctionInstance | undefined;
 
-  constructor(compiled: CompiledGraph, hash: string) {
+  constructor(compiled: CompiledGraph) {
     this.#compiled = compiled;
-    this.hash = hash;
     this.name = compiled.graph.table.name;
   }
 

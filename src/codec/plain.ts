@@ -13,7 +13,7 @@ const MIN_ATTACHED_BYTES = 16 * 1024;
 const PADDING = new Uint8Array(8);
 
 /** The version of V8's format that this Node writes; it reads that and all before it. */
-const V8_FORMAT = serialize(null)[1]!;
+const v8Format = (): number => serialize(null)[1]!;
 
 /** @param value plain data only, see isPlainData. @throws what v8.serialize throws */
 export function encodePlain(value: unknown): Uint8Array[] {
@@ -40,7 +40,7 @@ export function decodePlain(bytes: Uint8Array): unknown {
   const end = LANE_HEADER_BYTES + lengthBytes;
   if (end > bytes.byteLength) throw damagedValue(`${lengthBytes} bytes were written, fewer are there`);
   const body = bytes.subarray(LANE_HEADER_BYTES, end);
-  if (body[0] === 0xff && body[1]! > V8_FORMAT)
+  if (body[0] === 0xff && body[1]! > v8Format())
     throw nodeTooOldFor(`data in version ${body[1]} of V8's format`);
   const reader = new PlainReader(body, bytes, end);
   try {

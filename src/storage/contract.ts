@@ -71,6 +71,8 @@ export interface StoreCapabilities {
   readonly putIfAbsent: boolean;
   /** Objects outlive this process. */
   readonly durable: boolean;
+  /** `get` checks the bytes of a whole object against a checksum: nobody needs to check them again. */
+  readonly checksums?: boolean;
 }
 
 export interface GetOptions {

@@ -61,7 +61,7 @@ const YIELD_AFTER_DELETES = 200;
 
 class DiskStore implements ObjectStore {
   readonly description: string;
-  readonly capabilities = { append: "native", putIfAbsent: true, durable: true } as const;
+  readonly capabilities = { append: "native", putIfAbsent: true, durable: true, checksums: true } as const;
   readonly #root: DiskRoot;
   readonly #paths: KeyPaths;
   readonly #folders: DiskFolders;

@@ -28,6 +28,6 @@ export function newFolder(): string {
 }
 
 export const DISK_SUITE: SuiteOptions = {
-  capabilities: { append: "native", putIfAbsent: true, durable: true },
+  capabilities: { append: "native", putIfAbsent: true, durable: true, checksums: true },
   sharing: { handles: true, processes: true },
 };

@@ -6,11 +6,16 @@ import { randomBytes } from "node:crypto";
  */
 
 /** Before names that a worker gives, which need not be repeatable but must not clash with the driver's. */
-let prefix = "";
+let prefix = (): string => "";
+let isWorker = false;
 
-/** Called once by worker processes, whose own names must differ from the driver's. */
+/** Called by worker processes, whose own names must differ from the driver's. */
 export function nameAsWorker(): void {
-  prefix ||= `${randomBytes(6).toString("hex")}/`;
+  if (isWorker) return;
+  isWorker = true;
+  let own: string | undefined;
+  // Drawn at the first name: many a worker never gives one, and `node:crypto` takes 4 ms to load.
+  prefix = () => (own ??= `${randomBytes(6).toString("hex")}/`);
 }
 
 class Names<T extends object | symbol> {
@@ -24,7 +29,7 @@ class Names<T extends object | symbol> {
     if (known !== undefined) return known;
     const count = this.#counts.get(base) ?? 0;
     this.#counts.set(base, count + 1);
-    const id = `${prefix}${base}#${count}`;
+    const id = `${prefix()}${base}#${count}`;
     this.remember(value, id);
     return id;
   }
