@@ -35,7 +35,8 @@ function taken(names: string, module: string): string {
 /** `let f = (...args) => (f = module.f)(...args);` for each name: all of them are functions. */
 function loadedAtFirstCall(names: string, builtin: string): string {
   const parts = /^\{(.+)\}$/.exec(names)?.[1]?.split(",");
-  if (!parts) throw new Error(`import ${names}: import functions by name, so that they load at their first call`);
+  if (!parts)
+    throw new Error(`import ${names}: import functions by name, so that they load at their first call`);
   return parts
     .map((part) => part.trim().split(" as "))
     .map(([name, as = name]) => `let ${as} = (...args) => (${as} = ${builtin}.${name})(...args);`)

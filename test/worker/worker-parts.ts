@@ -77,7 +77,6 @@ export class BareWorker {
     const call = this.#functions.get(name);
     if (!call) throw new Error(`there is no function ${name}`);
     return {
-      hash: "",
       name,
       instance: () => ({ call: call as (...args: unknown[]) => unknown, scope: lane }),
     };
