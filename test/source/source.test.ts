@@ -55,6 +55,8 @@ const BACKENDS: readonly Backend[] = [
 /** Contracts' parts that only tests and later backends use. */
 const WITHOUT_USER = {
   "storage/memory.ts": "the store of tests and of the simulation",
+  "storage/kv/": "the contract that Redis fulfils, and its plainest form for tests",
+  "storage/redis/": "a location of its own follows",
   "storage/layers/": "go around stores that can fail for a while: S3, and the simulation's",
 };
 

@@ -1,0 +1,221 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Cluster, Redis, RedisOptions } from "ioredis";
+import { StoreError, UsageError } from "../../errors.ts";
+import { isRedirection, redisFailure } from "./failures.ts";
+import { addressOf, describeLocation, type RedisLocation } from "./location.ts";
+import { type RedisCommands, SCRIPTS } from "./scripts.ts";
+
+export interface RedisClientOptions {
+  /** Milliseconds to reach a server. Default 5,000. */
+  readonly connectTimeoutMs?: number;
+  /** Milliseconds without a byte from the server while calls are under way, after which they fail. Default 20,000. */
+  readonly stallTimeoutMs?: number;
+}
+
+/** How often a call is sent again while a cluster moves its slot. */
+const REDIRECTIONS = 8;
+
+/**
+ * A connection to Redis, single or cluster, that mends itself and never hangs: a call that the connection broke under, or that
+ * finds none within the timeouts, fails with STORE_UNAVAILABLE. No call is sent twice, unless the server refused it unread
+ * (ioredis would send those under way again, and increments would count twice).
+ */
+export class RedisClient {
+  readonly description: string;
+  readonly commands: RedisCommands;
+  readonly #redis: Redis | Cluster;
+  readonly #ioredis: IoRedis;
+  readonly #location: RedisLocation;
+  readonly #options: RedisClientOptions;
+  #connectionError: Error | undefined;
+  #closed = false;
+
+  private constructor(ioredis: IoRedis, location: RedisLocation, options: RedisClientOptions) {
+    this.#ioredis = ioredis;
+    this.#location = location;
+    this.#options = options;
+    this.description = describeLocation(location);
+    this.#redis = location.cluster ? this.#cluster() : this.#single();
+    for (const [name, lua] of Object.entries(SCRIPTS)) {
+      this.#redis.defineCommand(name, { lua, numberOfKeys: 2 });
+    }
+    this.#redis.on("error", (error: Error) => {
+      this.#connectionError = error;
+    });
+    this.#redis.on("ready", () => {
+      this.#connectionError = undefined;
+    });
+    this.commands = this.#redis as unknown as RedisCommands;
+  }
+
+  /** @throws StoreError if there is no such server, or it doesn't let us in; UsageError if ioredis isn't installed */
+  static async open(location: RedisLocation, options: RedisClientOptions = {}): Promise<RedisClient> {
+    const client = new RedisClient(await loadIoRedis(), location, options);
+    try {
+      await client.#redis.connect();
+    } catch (error) {
+      await client.close();
+      throw client.failure(error, "connect");
+    }
+    return client;
+  }
+
+  /** What `use` makes of the answer; a failure becomes the StoreError that it means. */
+  run<T, R = T>(
+    request: (commands: RedisCommands) => Promise<T>,
+    action: string,
+    key: string | undefined,
+    use: (answer: T, key: string) => R = identity as (answer: T) => R,
+  ): Promise<R> {
+    if (this.#closed) return Promise.reject(this.failure(undefined, action, key));
+    return request(this.commands).then(
+      (answer) => use(answer, key!),
+      async (error: unknown) => use(await this.#again(error, request, action, key), key!),
+    );
+  }
+
+  failure(error: unknown, action: string, key?: string): Error {
+    const shown = key === undefined ? action : `${action} ${JSON.stringify(key)}`;
+    if (this.#closed) return this.#closedError(shown);
+    return redisFailure(error, shown, this.description, this.#connectionError, key);
+  }
+
+  /** Where a hash slot lies, or undefined where one server has all. */
+  nodeOf(slot: number): string | undefined {
+    if (!this.#location.cluster) return undefined;
+    const node = (this.#redis as unknown as { slots: (readonly string[] | undefined)[] }).slots[slot]?.[0];
+    if (node === undefined) throw this.failure(new Error(`no server has hash slot ${slot}`), "read");
+    return node;
+  }
+
+  /** Asks the cluster again where its slots lie. */
+  async refreshSlots(): Promise<void> {
+    if (!this.#location.cluster) return;
+    await new Promise<void>((resolve) => (this.#redis as Cluster).refreshSlotsCache(() => resolve()));
+  }
+
+  /** A connection of its own to a node ("host:port"), that doesn't mend itself. */
+  connectionTo(
+    node: string | undefined,
+    options: Pick<RedisOptions, "protocol" | "enableAutoPipelining">,
+  ): Redis {
+    const at = node?.lastIndexOf(":") ?? 0;
+    const own =
+      node === undefined ? {} : { host: node.slice(0, at), port: Number(node.slice(at + 1)), db: 0 };
+    const redis = new this.#ioredis.Redis({
+      ...this.#connection(),
+      ...own,
+      ...options,
+      lazyConnect: true,
+      retryStrategy: () => null,
+    });
+    redis.on("error", () => {});
+    return redis;
+  }
+
+  /** The servers that hold keys. */
+  servers(): readonly Redis[] {
+    return this.#location.cluster ? (this.#redis as Cluster).nodes("master") : [this.#redis as Redis];
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#redis.disconnect();
+  }
+
+  async #again<T>(
+    first: unknown,
+    request: (commands: RedisCommands) => Promise<T>,
+    action: string,
+    key: string | undefined,
+  ): Promise<T> {
+    let error = first;
+    for (let i = 0; this.#location.cluster && isRedirection(error) && i < REDIRECTIONS; i += 1) {
+      await this.refreshSlots();
+      await delay(10 * 2 ** i);
+      if (this.#closed) break;
+      try {
+        return await request(this.commands);
+      } catch (next) {
+        error = next;
+      }
+    }
+    throw this.failure(error, action, key);
+  }
+
+  #single(): Redis {
+    return new this.#ioredis.Redis({
+      ...this.#connection(),
+      enableAutoPipelining: true,
+      lazyConnect: true,
+      // Calls under way fail at once when the connection breaks, waiting ones when it can't be made: see the class.
+      maxRetriesPerRequest: 0,
+      retryStrategy: backoffMs,
+    });
+  }
+
+  #cluster(): Cluster {
+    const { host: _host, port: _port, db: _db, ...redisOptions } = this.#connection();
+    return new this.#ioredis.Cluster([...addressOf(this.#location).nodes.map(withoutBrackets)], {
+      enableAutoPipelining: true,
+      enableOfflineQueue: false,
+      lazyConnect: true,
+      clusterRetryStrategy: backoffMs,
+      // Nothing that may have been done is sent again: see the class.
+      retryDelayOnFailover: 0,
+      slotsRefreshTimeout: this.#options.connectTimeoutMs ?? 5_000,
+      redisOptions: { ...redisOptions, maxRetriesPerRequest: 0 },
+    });
+  }
+
+  #connection() {
+    const { nodes, db, tls, user } = addressOf(this.#location);
+    const password = process.env.KINGLET_REDIS_PASSWORD || process.env.REDIS_PASSWORD;
+    return {
+      ...withoutBrackets(nodes[0]!),
+      db,
+      ...(user === undefined ? {} : { username: user }),
+      ...(password ? { password } : {}),
+      ...(tls ? { tls: {} } : {}),
+      connectTimeout: this.#options.connectTimeoutMs ?? 5_000,
+      socketTimeout: this.#options.stallTimeoutMs ?? 20_000,
+      connectionName: "kinglet",
+    };
+  }
+
+  #closedError(action: string): StoreError {
+    return new StoreError("STORE_UNAVAILABLE", `can't ${action} in ${this.description}: the store is closed`);
+  }
+}
+
+type IoRedis = Pick<typeof import("ioredis"), "Redis" | "Cluster">;
+
+async function loadIoRedis(): Promise<IoRedis> {
+  try {
+    return await import("ioredis");
+  } catch (cause) {
+    throw new UsageError(
+      "BAD_OPTION",
+      'the option "storage" is a Redis store, but "ioredis" isn\'t installed',
+      {
+        cause,
+        remedy: "Install it beside Kinglet: npm i ioredis",
+        details: { option: "storage" },
+      },
+    );
+  }
+}
+
+const identity = (answer: unknown): unknown => answer;
+
+function backoffMs(times: number): number {
+  return Math.min(50 * 2 ** Math.min(times, 10), 2_000) * (0.5 + Math.random() / 2);
+}
+
+function withoutBrackets({ host, port }: { host: string; port: number }): { host: string; port: number } {
+  return { host: host.replace(/^\[|\]$/g, ""), port };
+}
