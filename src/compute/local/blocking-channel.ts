@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { type Frame, FrameParser } from "./protocol.ts";
+import type { Watch } from "./watch.ts";
 
 const READ_BYTES = 64 * 1024;
 
@@ -16,6 +17,9 @@ export class BlockingChannel {
   readonly #received: Frame[] = [];
   #queued: Uint8Array[] = [];
 
+  readonly #readChunk = () =>
+    this.#retry(() => fs.readSync(this.#readFd, this.#readBytes, 0, READ_BYTES, null));
+
   /** `onClosed`: the driver is gone. */
   constructor(readFd: number, writeFd: number, onClosed: () => never) {
     this.#readFd = readFd;
@@ -23,10 +27,10 @@ export class BlockingChannel {
     this.#onClosed = onClosed;
   }
 
-  /** Waits for the next frame. */
-  read(): Frame {
+  /** Waits for the next frame; `watch`: a way to wait that may be quicker than to sleep. */
+  read(watch?: Watch): Frame {
     while (this.#received.length === 0) {
-      const sizeBytes = this.#retry(() => fs.readSync(this.#readFd, this.#readBytes, 0, READ_BYTES, null));
+      const sizeBytes = watch ? watch.wait(this.#readChunk) : this.#readChunk();
       if (sizeBytes === 0) this.#onClosed();
       this.#parser.push(this.#readBytes.subarray(0, sizeBytes), (frame) => this.#received.push(frame));
     }

@@ -124,6 +124,7 @@ export class WorkerProcess {
       chunks.unshift(...encodeFrame(FRAME_JOB, this.#jobHead));
     }
     this.#write(WORK_FD, chunks);
+    this.marker.ring(this.sent);
     return this.sent;
   }
 

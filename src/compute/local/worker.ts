@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import type { Socket } from "node:net";
+import os from "node:os";
 import { setImmediate } from "node:timers"; // not the global, which a task may replace
 import { inspect } from "node:util";
 import { restoreFunction, workerGraphLane } from "../../capture/restore.ts";
@@ -45,6 +46,7 @@ import {
   WORK_FD,
 } from "./protocol.ts";
 import { takeOverOutput } from "./task-output.ts";
+import { Watch } from "./watch.ts";
 import { decodeInvoke, encodeOutcomes, type JobHead, sequenceOf } from "./work-frames.ts";
 
 /** Between invocations the event loop goes round at least this often: for timers and finalizers. */
@@ -109,6 +111,12 @@ class LocalWorker {
   /** What the invocations that come now have in common. */
   #jobHead: JobHead | undefined;
   #turnedMs = monotonicMs();
+  #doneSequence = 0;
+  /** With one core, whoever watches holds up the driver. */
+  readonly #watch =
+    os.availableParallelism() > 1
+      ? new Watch(() => this.#marker.lastSent() !== this.#doneSequence)
+      : undefined;
   #scope: GraphLane | undefined;
   #scopeCodec: Codec;
 
@@ -130,7 +138,7 @@ class LocalWorker {
         });
         return;
       }
-      const frame = this.#channel.read();
+      const frame = this.#channel.read(this.#watch);
       if (frame.type === FRAME_JOB) this.#jobHead = frame.head as JobHead;
       else if (frame.type === FRAME_INVOKE && !this.#invoke(frame.body)) return;
     }
@@ -139,6 +147,7 @@ class LocalWorker {
   /** @returns false where the invocation goes on after this call */
   #invoke(frame: Buffer): boolean {
     const sequence = sequenceOf(frame);
+    this.#doneSequence = sequence;
     const invocation = decodeInvoke(frame, this.#jobHead!);
     const { attempt, first } = invocation;
     // Where the function is loaded already, the first task begins with this.
