@@ -6,6 +6,7 @@ import { createCodec } from "../codec/codec.ts";
 import type { Codec } from "../codec/contract.ts";
 import type { ComputeBackend } from "../compute/contract.ts";
 import { KingletError } from "../errors.ts";
+import { FewMap } from "../few-map.ts";
 import { createJournal, type Journal } from "../job/journal.ts";
 import type { JobRef } from "../job/keys.ts";
 import { functionKey } from "../job/keys.ts";
@@ -54,7 +55,7 @@ export class Session {
   readonly logs: boolean;
   readonly driverId = newId(systemClock.nowMs());
   /** Jobs that haven't ended, by id. */
-  readonly jobs = new Map<string, JobCore>();
+  readonly jobs = new FewMap<string, JobCore>();
   /** Jobs that failed; those nobody looked at are thrown by `close`. */
   readonly failures: JobCore[] = [];
   /** Sessions that views with another store or backend opened: they close with this one. */

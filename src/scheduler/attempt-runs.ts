@@ -6,6 +6,7 @@ import type {
   Invocation,
   OutcomeReport,
 } from "../compute/contract.ts";
+import { FewMap } from "../few-map.ts";
 import { ENTRY_UNSERIALIZABLE, entryIsOk, Run } from "../job/entries.ts";
 import type { Command, ThrownTask } from "./commands.ts";
 import type { StoredOutcomes } from "./contract.ts";
@@ -29,7 +30,7 @@ interface AttemptRun {
 export class AttemptRuns implements ComputeEvents {
   readonly #compute: ComputeBackend;
   readonly #host: JobHost;
-  readonly #attempts = new Map<number, AttemptRun>();
+  readonly #attempts = new FewMap<number, AttemptRun>();
   /** Those that the backend doesn't know of yet: something is being read or written for them. */
   readonly #preparing = new Set<AttemptRun>();
   /** Slots that are gone, though the state machine doesn't know it yet. */

@@ -1,5 +1,6 @@
 import type { Clock, Random } from "../clock.ts";
 import type { ComputeBackend } from "../compute/contract.ts";
+import { FewMap } from "../few-map.ts";
 import { entryIsOk } from "../job/entries.ts";
 import type { Journal } from "../job/journal.ts";
 import { AttemptRuns } from "./attempt-runs.ts";
@@ -64,8 +65,10 @@ class Driver implements Scheduler, JobHost, QueueHost {
   readonly #options: SchedulerOptions;
   readonly #state: SchedulerState;
   readonly #attempts: AttemptRuns;
-  readonly #jobs = new Map<number, JobRun>();
-  readonly #queues = new Map<Journal, JournalQueue>();
+  readonly #jobs = new FewMap<number, JobRun>();
+  readonly #queues = new FewMap<Journal, JournalQueue>();
+  /** The queue that was used last is kept: the next call of `pool.run` has the same journal. */
+  #lastQueue: JournalQueue | undefined;
   /** Those in which records wait for others to go along with. */
   readonly #gathering = new Set<JournalQueue>();
   readonly #events = new Fifo<SchedulerEvent>();
@@ -149,7 +152,7 @@ class Driver implements Scheduler, JobHost, QueueHost {
   }
 
   unused(queue: JournalQueue): void {
-    this.#queues.delete(queue.journal);
+    if (queue !== this.#lastQueue) this.#queues.delete(queue.journal);
   }
 
   job(id: number): JobRun | undefined {
@@ -263,12 +266,19 @@ class Driver implements Scheduler, JobHost, QueueHost {
 
   /** One queue a journal, as long as it has jobs or a past: what is torn stays torn. */
   #queueOf(journal: Journal): JournalQueue {
+    const last = this.#lastQueue;
+    if (last?.journal === journal) {
+      last.jobs += 1;
+      return last;
+    }
     let queue = this.#queues.get(journal);
     if (!queue) {
       queue = new JournalQueue(journal, this);
       this.#queues.set(journal, queue);
     }
     queue.jobs += 1;
+    this.#lastQueue = queue;
+    if (last?.isUnused) this.unused(last);
     return queue;
   }
 }

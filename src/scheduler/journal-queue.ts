@@ -70,10 +70,19 @@ export class JournalQueue {
     this.#checkUnused();
   }
 
+  /** Nobody writes to it, nothing is on its way, and nothing went wrong. */
+  get isUnused(): boolean {
+    return (
+      this.jobs === 0 &&
+      !this.#busy &&
+      this.#lazy.length === 0 &&
+      this.#writes.length === 0 &&
+      this.#failure === undefined
+    );
+  }
+
   #checkUnused(): void {
-    if (this.jobs > 0 || this.#busy || this.#lazy.length > 0 || this.#writes.length > 0 || this.#failure)
-      return;
-    this.#host.unused(this);
+    if (this.isUnused) this.#host.unused(this);
   }
 
   write(

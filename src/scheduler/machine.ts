@@ -1,4 +1,5 @@
 import type { Random } from "../clock.ts";
+import { FewMap } from "../few-map.ts";
 import type { Command } from "./commands.ts";
 import type { Fifo } from "./fifo.ts";
 import type { AttemptState, JobState, SlotState } from "./model.ts";
@@ -14,9 +15,9 @@ export interface SchedulerState {
   readonly maxSlots: number;
   /** Jitter only. */
   readonly random: Random;
-  readonly jobs: Map<number, JobState>;
+  readonly jobs: FewMap<number, JobState>;
   /** Attempts that haven't ended, those of ended jobs included. */
-  readonly attempts: Map<number, AttemptState>;
+  readonly attempts: FewMap<number, AttemptState>;
   readonly slots: Slots;
   /** Jobs with work, by depth, each level in turn. */
   readonly ready: Fifo<JobState>[];
@@ -57,8 +58,8 @@ export function createState(options: {
 }): SchedulerState {
   return {
     ...options,
-    jobs: new Map(),
-    attempts: new Map(),
+    jobs: new FewMap(),
+    attempts: new FewMap(),
     slots: new Slots(),
     ready: [],
     delayed: [],

@@ -22,6 +22,7 @@ const LAYERS: Layers = [
   [
     "errors.ts",
     "clock.ts",
+    "few-map.ts",
     "harmless-text.ts",
     "version.ts",
     "lazy-promise.ts",
