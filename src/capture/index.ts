@@ -65,7 +65,10 @@ export function captureFunction(fn: AnyFunction, options: CaptureOptions = {}): 
 }
 
 function hasOwnProperties(fn: object): boolean {
-  return Reflect.ownKeys(fn).some((key) => key !== "length" && key !== "name" && key !== "prototype");
+  for (const key of Reflect.ownKeys(fn)) {
+    if (key !== "length" && key !== "name" && key !== "prototype") return true;
+  }
+  return false;
 }
 
 /**

@@ -8,8 +8,12 @@ import type { FrameBuffer } from "./frames.ts";
  */
 export type JournalRecord =
   | { readonly type: "header"; readonly header: JournalHeader }
-  /** `json`: of `job`, where its writer has it at hand. */
-  | { readonly type: "job"; readonly job: JobMeta; readonly json?: string }
+  /** `json`: of `job`, where its writer has it at hand: its beginning, and the UTF-8 of the rest. */
+  | {
+      readonly type: "job";
+      readonly job: JobMeta;
+      readonly json?: { readonly begin: string; readonly rest: Uint8Array };
+    }
   | { readonly type: "inputs"; readonly run: Uint8Array }
   | { readonly type: "input-complete"; readonly jobNumber: number; readonly total: number }
   | CommitRecord
@@ -120,7 +124,11 @@ export function writeRecord(record: JournalRecord, to: FrameBuffer): void {
       if (record.reason) to.addText(record.reason);
       break;
     case "job":
-      to.addText(`{"job":${record.json ?? JSON.stringify(record.job)}}`);
+      if (record.json) {
+        to.addText(`{"job":${record.json.begin}`);
+        to.addBytes(record.json.rest);
+        to.addText("}");
+      } else to.addText(`{"job":${JSON.stringify(record.job)}}`);
       break;
     default: {
       const { type: _, ...body } = record;

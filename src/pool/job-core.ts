@@ -33,7 +33,7 @@ export class JobCore {
   /** Someone awaited or iterated it. */
   observed = false;
   #wake: (() => void)[] = [];
-  #listeners: Set<(segment: Segment) => void> | undefined;
+  #listeners: ((segment: Segment) => void)[] | undefined;
   #whenEnded: (() => void)[] | undefined;
   /** Whoever consumes the results: decides how far items are drawn ahead. */
   demand: "unknown" | "all" | "stream" = "unknown";
@@ -89,9 +89,11 @@ export class JobCore {
   /** Hears of every segment, those of the past first. */
   listen(listener: (segment: Segment) => void): () => void {
     for (const segment of this.table.segments()) listener(segment);
-    const listeners = (this.#listeners ??= new Set());
-    listeners.add(listener);
-    return () => listeners.delete(listener);
+    if (this.#listeners) this.#listeners.push(listener);
+    else this.#listeners = [listener];
+    return () => {
+      this.#listeners = this.#listeners?.filter((one) => one !== listener);
+    };
   }
 
   /** Resolves when a segment was committed or the job ended. */

@@ -18,6 +18,8 @@ import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 
 /** Bytes of outcomes that a job keeps in memory until someone reads them; the rest is read from storage again. */
 const CACHE_BYTES = 64 * 1024 * 1024;
+/** So many segments are looked through one by one. */
+const FEW_SEGMENTS = 8;
 
 /** Committed outcomes of consecutive tasks: a run in a log, perhaps still in memory. */
 export interface Segment {
@@ -36,8 +38,9 @@ export interface Segment {
 export class OutcomeTable {
   readonly #store: ObjectStore;
   readonly #prefix: string;
-  readonly #byFirst = new Map<number, Segment>();
   readonly #inOrderOfTime: Segment[] = [];
+  /** Once they are many. */
+  #byFirst: Map<number, Segment> | undefined;
   #cachedBytes = 0;
   committed = 0;
 
@@ -59,15 +62,19 @@ export class OutcomeTable {
   }
 
   #insert(segment: Segment): Segment {
-    this.#byFirst.set(segment.first, segment);
-    this.#inOrderOfTime.push(segment);
+    const segments = this.#inOrderOfTime;
+    segments.push(segment);
+    if (this.#byFirst) this.#byFirst.set(segment.first, segment);
+    else if (segments.length > FEW_SEGMENTS) this.#byFirst = new Map(segments.map((one) => [one.first, one]));
     this.committed += segment.count;
     return segment;
   }
 
   /** The segment that begins at task `first`, if it is committed. */
   startingAt(first: number): Segment | undefined {
-    return this.#byFirst.get(first);
+    if (this.#byFirst) return this.#byFirst.get(first);
+    for (const segment of this.#inOrderOfTime) if (segment.first === first) return segment;
+    return undefined;
   }
 
   /** The n-th segment in order of commit. */
@@ -75,15 +82,15 @@ export class OutcomeTable {
     return this.#inOrderOfTime[n];
   }
 
-  segments(): IterableIterator<Segment> {
-    return this.#byFirst.values();
+  segments(): readonly Segment[] {
+    return this.#inOrderOfTime;
   }
 
   /** The segment that holds task `index`. */
   holding(index: number): Segment | undefined {
-    const exact = this.#byFirst.get(index);
+    const exact = this.startingAt(index);
     if (exact) return exact;
-    for (const segment of this.#byFirst.values()) {
+    for (const segment of this.#inOrderOfTime) {
       if (index >= segment.first && index < segment.first + segment.count) return segment;
     }
     return undefined;

@@ -105,18 +105,18 @@ const fenced = (id: string): KingletError =>
 type SameForCalls = Omit<JobMeta, "number" | "createdMs">;
 
 /** What the records of calls of the same function have in common, and its JSON: that of the last call. */
-let lastMeta: { readonly call: Call; readonly same: SameForCalls; readonly json: string } | undefined;
+let lastMeta: { readonly call: Call; readonly same: SameForCalls; readonly rest: Uint8Array } | undefined;
 
 function jobRecord(ref: JobRef, call: Call, session: Session): Extract<JournalRecord, { type: "job" }> {
   const { number } = ref;
   const createdMs = session.clock.nowMs();
   if (!lastMeta || !isLike(call, lastMeta.call)) {
     const same = sameForCalls(call);
-    lastMeta = { call, same, json: JSON.stringify(same).slice(1) };
+    lastMeta = { call, same, rest: Buffer.from(JSON.stringify(same).slice(1)) };
   }
-  const { same, json } = lastMeta;
+  const { same, rest } = lastMeta;
   const job = { number, createdMs, ...same };
-  return { type: "job", job, json: `{"number":${number},"createdMs":${createdMs},${json}` };
+  return { type: "job", job, json: { begin: `{"number":${number},"createdMs":${createdMs},`, rest } };
 }
 
 /** Options given with a call are an object of that call alone; the pool's own never change, but perhaps for `env`. */
@@ -202,6 +202,7 @@ export function jobSpec(parts: SpecParts, opening: readonly JournalRecord[] = NO
           void nested.cancel("the task that asked for it ended");
       }
     },
+    isWatched: observed,
     onRequest: (request: NestedRequest) => session.onRequest?.(request, core, depth),
     onEnded: (end) => {
       session.retain(journal, options.retain !== "job" || end.state === "released");

@@ -108,7 +108,7 @@ export class AttemptRuns implements ComputeEvents {
       inputs,
       options: job.invocationOptions,
     };
-    if (spec.onEvent) {
+    if (job.isWatched) {
       job.emit({ kind: "attempt-started", atMs: attempt.startedMs, attempt: id, slot, first, count, backup });
     }
     this.#compute.start(invocation);
@@ -221,15 +221,9 @@ export class AttemptRuns implements ComputeEvents {
   ): void {
     const proposal: StoredOutcomes = { run, location: report.location };
     const { first, count } = run;
-    this.#host.send({
-      type: "proposed",
-      attempt: attempt.id,
-      first,
-      count,
-      busyMs: report.busyMs,
-      proposal,
-      ...(thrown ? { thrown } : {}),
-    });
+    const { busyMs } = report;
+    const event = { type: "proposed", attempt: attempt.id, first, count, busyMs, proposal } as const;
+    this.#host.send(thrown ? { ...event, thrown } : event);
   }
 
   ended(id: number, end: AttemptEnd): void {

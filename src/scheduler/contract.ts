@@ -84,6 +84,8 @@ export interface JobSpec {
    */
   onOutcomes(run: Run, first: number, count: number, location: FrameLocation, skipBytes: 0 | 1): void;
   onEvent?(event: JobEvent): void;
+  /** Whether anyone looks on just now; otherwise only `console` and `attempt-ended` are told. Default true. */
+  isWatched?(): boolean;
   /** A running task asks for something (nested maps). Without it, a task that asks is stopped. */
   onRequest?(request: NestedRequest): void;
   /** Called once, after everything else. */

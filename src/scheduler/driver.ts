@@ -94,13 +94,11 @@ class Driver implements Scheduler, JobHost, QueueHost {
     const job = new JobRun(id, spec, this.#queueOf(spec.journal), this);
     this.#jobs.set(id, job);
     const { settled, adopted } = spec;
-    this.#events.push({
-      type: "job-added",
-      job: id,
-      plan: planOf(spec),
-      ...(settled ? { decided: settled } : {}),
-    });
-    for (const proposal of adopted ?? []) this.#events.push(adoption(id, proposal));
+    const plan = planOf(spec);
+    this.#events.push(
+      settled ? { type: "job-added", job: id, plan, decided: settled } : { type: "job-added", job: id, plan },
+    );
+    if (adopted) for (const proposal of adopted) this.#events.push(adoption(id, proposal));
     this.#drain();
     return job;
   }

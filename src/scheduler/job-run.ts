@@ -66,8 +66,10 @@ export class JobRun implements RunningJob {
     this.#opening = spec.opening ?? [];
     this.inputs = new InputBuffer(spec.journal);
     this.invocationOptions = invocationOptions(spec.options);
-    const settled = spec.settled?.ranges ?? [];
-    for (let i = 0; i < settled.length; i += 2) this.#settled.add(settled[i]!, settled[i + 1]!);
+    if (spec.settled) {
+      const { ranges } = spec.settled;
+      for (let i = 0; i < ranges.length; i += 2) this.#settled.add(ranges[i]!, ranges[i + 1]!);
+    }
     this.counts = {
       drawn: 0,
       total: spec.input.knownLength,
@@ -99,6 +101,11 @@ export class JobRun implements RunningJob {
 
   emit(event: JobEvent): void {
     this.spec.onEvent?.(event);
+  }
+
+  get isWatched(): boolean {
+    const { spec } = this;
+    return spec.onEvent !== undefined && (spec.isWatched === undefined || spec.isWatched());
   }
 
   /** Draws at once if the last draw gave nothing, else in a later turn, so that work that is there starts first. */
@@ -185,26 +192,18 @@ export class JobRun implements RunningJob {
     this.#readyMissed = false;
     this.counts.drawn += drawn.count;
     if (drawn.done) this.counts.total = this.counts.drawn;
-    this.emit({
-      kind: "drawn",
-      atMs: this.#host.nowMs(),
-      drawn: this.counts.drawn,
-      total: this.counts.total,
-    });
+    const { drawn: all, total } = this.counts;
+    if (this.isWatched) this.emit({ kind: "drawn", atMs: this.#host.nowMs(), drawn: all, total });
     let upstreamFailed: number[] | undefined;
     if (run) {
       this.inputs.add(run, location!, run.count - this.#settled.countIn(run.first, run.end));
       if (!run.allOk) upstreamFailed = failedInputs(run);
     }
     if (drawn.known) this.#adopt(new Run(drawn.known));
-    this.#host.send({
-      type: "inputs-drawn",
-      job: this.id,
-      count: drawn.count,
-      sizeBytes: run?.bytes.length ?? 0,
-      done: drawn.done,
-      ...(upstreamFailed ? { upstreamFailed } : {}),
-    });
+    const { count, done } = drawn;
+    const sizeBytes = run?.bytes.length ?? 0;
+    const event = { type: "inputs-drawn", job: this.id, count, sizeBytes, done } as const;
+    this.#host.send(upstreamFailed ? { ...event, upstreamFailed } : event);
   }
 
   /** Outcomes that are known already are decided before their tasks could start. */
@@ -245,12 +244,10 @@ export class JobRun implements RunningJob {
     if (this.finished) return;
     this.finished = true;
     this.inputs.clear();
-    const end: JobEnd = {
-      state: kind,
-      ...(failedIndex !== undefined ? { failedIndex } : {}),
-      ...(this.error !== undefined ? { error: this.error } : {}),
-      ...(kind === "cancelled" && this.#reason !== undefined ? { reason: this.#reason } : {}),
-    };
+    const end: { -readonly [K in keyof JobEnd]: JobEnd[K] } = { state: kind };
+    if (failedIndex !== undefined) end.failedIndex = failedIndex;
+    if (this.error !== undefined) end.error = this.error;
+    if (kind === "cancelled" && this.#reason !== undefined) end.reason = this.#reason;
     this.queue.release();
     this.spec.input.close?.();
     this.spec.onEnded(end);

@@ -57,12 +57,9 @@ export class Recording {
       case "end":
         this.#end = command;
         if (isRecorded(command.kind)) {
-          this.#records.push({
-            type: "ended",
-            jobNumber: number,
-            state: command.kind,
-            ...this.#why(command.kind),
-          });
+          const reason = this.#why(command.kind);
+          const record = { type: "ended", jobNumber: number, state: command.kind } as const;
+          this.#records.push(reason ? { ...record, reason } : record);
         }
         break;
     }
@@ -92,12 +89,11 @@ export class Recording {
     return failureRun(number, first, count, kind, evidence, attempts);
   }
 
-  #why(kind: JobEndKind): { reason?: string } {
-    if (kind === "cancelled") return this.job.cancelReason ? { reason: this.job.cancelReason } : {};
+  #why(kind: JobEndKind): string | undefined {
+    if (kind === "cancelled") return this.job.cancelReason;
     const { error } = this.job;
-    return kind === "failed" && error !== undefined
-      ? { reason: error instanceof Error ? error.message : String(error) }
-      : {};
+    if (kind !== "failed" || error === undefined) return undefined;
+    return error instanceof Error ? error.message : String(error);
   }
 
   /** Writes it, and then tells. */
@@ -129,7 +125,7 @@ export class Recording {
     job.counts.failed += failed;
     job.settle(first, count);
     job.spec.onOutcomes(run, first, count, location ?? locations[recordAt]!, location ? 0 : 1);
-    if (job.spec.onEvent) job.emit({ kind: "committed", atMs: this.#nowMs(), first, count, failed });
+    if (job.isWatched) job.emit({ kind: "committed", atMs: this.#nowMs(), first, count, failed });
     if (!this.#end) this.#send({ type: "committed", job: job.id, count });
   }
 

@@ -67,6 +67,9 @@ class DiskStore implements ObjectStore {
   readonly #folders: DiskFolders;
   readonly #durable: boolean;
   readonly #logs = new Set<LogWriter>();
+  /** The key that `exists` was asked for last, again and again while a job runs, and its file. */
+  #askedKey: string | undefined;
+  #askedPath = "";
 
   constructor(shownRoot: string, root: DiskRoot, durable: boolean) {
     this.description = `disk ${shownRoot}`;
@@ -150,9 +153,13 @@ class DiskStore implements ObjectStore {
   }
 
   exists(key: string): boolean {
-    checkKey(key);
+    if (this.#askedPath === "" || key !== this.#askedKey) {
+      checkKey(key);
+      this.#askedPath = this.#paths.pathOf(key);
+      this.#askedKey = key;
+    }
     // Mostly the answer is no, of which one quick system call is sure: nothing is there, by whatever way.
-    if (!fs.existsSync(this.#paths.pathOf(key))) return false;
+    if (!fs.existsSync(this.#askedPath)) return false;
     return this.#atFile(key, (file) => fs.lstatSync(file, { throwIfNoEntry: false })?.isFile()) ?? false;
   }
 

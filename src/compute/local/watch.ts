@@ -14,24 +14,26 @@ const WEIGHT = 1 / 8;
  */
 export class Watch {
   readonly #isThere: () => boolean;
+  readonly #nowMs: () => number;
   #soon = false;
   #waits = 0;
   #watchedMs = 0;
   #sleptMs = 0;
 
-  constructor(isThere: () => boolean) {
+  constructor(isThere: () => boolean, nowMs: () => number = monotonicMs) {
     this.#isThere = isThere;
+    this.#nowMs = nowMs;
   }
 
   /** Waits by `sleep`, having watched before if that is the quicker way. */
   wait<T>(sleep: () => T): T {
-    const sinceMs = monotonicMs();
+    const sinceMs = this.#nowMs();
     this.#waits += 1;
     const tryOther = this.#waits % TRY_OTHER_EVERY === 0;
     const watches = this.#soon && this.#watchedMs <= this.#sleptMs !== tryOther;
-    if (watches) while (!this.#isThere() && monotonicMs() - sinceMs < WATCH_MS);
+    if (watches) while (!this.#isThere() && this.#nowMs() - sinceMs < WATCH_MS);
     const result = sleep();
-    const tookMs = monotonicMs() - sinceMs;
+    const tookMs = this.#nowMs() - sinceMs;
     this.#soon = tookMs < WATCH_MS;
     // One long wait says nothing of the way of waiting.
     const countedMs = Math.min(tookMs, 2 * WATCH_MS);

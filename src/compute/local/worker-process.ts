@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import fs from "node:fs";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { StoreLocation } from "../../storage/locate.ts";
@@ -62,6 +63,8 @@ const DRAIN_MS = 2000;
 /** Time for a dying process to end by itself. */
 const LAST_WORDS_MS = 250;
 const START_LIMIT_MS = 30_000;
+/** Longer than a worker watches (watch.ts), by the clock's grain. */
+const RING_WITHIN_MS = 2;
 
 const workerEntry = fileURLToPath(
   import.meta.url.endsWith(".ts")
@@ -90,6 +93,8 @@ export class WorkerProcess {
   /** What it was told last that invocations have in common. */
   #jobHead: JobHead | undefined;
   #wasReady = false;
+  /** When the last frame came. */
+  #heardMs = 0;
   #fatal: ProcessExit["fatal"];
   #spawnError: Error | undefined;
   #memoryEvidence: string | undefined;
@@ -124,7 +129,8 @@ export class WorkerProcess {
       chunks.unshift(...encodeFrame(FRAME_JOB, this.#jobHead));
     }
     this.#write(WORK_FD, chunks);
-    this.marker.ring(this.sent);
+    // Only a worker that has just reported may be watching for it.
+    if (Date.now() - this.#heardMs <= RING_WITHIN_MS) this.marker.ring(this.sent);
     return this.sent;
   }
 
@@ -170,6 +176,7 @@ export class WorkerProcess {
     child.on("exit", (exitCode, signal) => this.#drain(child, exitCode, signal));
     const parser = new FrameParser();
     pipeOf(child, REPORT_FD)!.on("data", (chunk: Buffer) => {
+      this.#heardMs = Date.now();
       try {
         parser.push(chunk, (frame) => this.#receive(frame));
       } catch (error) {
@@ -251,7 +258,9 @@ export class WorkerProcess {
     const stream = this.#child && pipeOf(this.#child, fd);
     if (!stream?.writable) return;
     if (chunks.length === 1) {
-      stream.write(chunks[0]!);
+      const chunk = chunks[0]!;
+      const writtenBytes = writeNow(stream, chunk);
+      if (writtenBytes < chunk.length) stream.write(chunk.subarray(writtenBytes));
       return;
     }
     stream.cork();
@@ -263,6 +272,21 @@ export class WorkerProcess {
 /** Node's type of `stdio` ends with descriptor 4. */
 const pipeOf = (child: ChildProcess, fd: number): Socket | null | undefined =>
   (child.stdio as unknown as readonly (Socket | null | undefined)[])[fd];
+
+/**
+ * Writes past Node's stream, which costs as much again as the system call does.
+ * @returns how many bytes the system took; the stream, which can wait, is to write the rest
+ */
+function writeNow(stream: Socket, chunk: Uint8Array): number {
+  // `_handle` is Node's own: where it isn't as it was, the stream does it all.
+  const fd = (stream as Socket & { readonly _handle?: { readonly fd?: unknown } | null })._handle?.fd;
+  if (typeof fd !== "number" || fd < 0 || stream.writableLength > 0) return 0;
+  try {
+    return fs.writeSync(fd, chunk);
+  } catch {
+    return 0;
+  }
+}
 
 function killGroup(pid: number): void {
   try {
