@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { LANE_GRAPH, LANE_HEADER_BYTES } from "../codec/header.ts";
 import type { JournalState } from "../job/fold.ts";
 import { CANCELS, DRIVERS, FUNCTIONS, JOURNALS, journalPrefix, NAMES, VALUES } from "../job/keys.ts";
 import { leaseIsAlive, readLease } from "../job/lease.ts";
@@ -55,17 +56,15 @@ export async function planClean(
     else going.set(journal.id, journal);
   }
   const staying = journals.filter(({ id }) => !going.has(id));
-  const references = await keepReferred(store, staying, going, kept);
+  const allFunctions = await byHash(store, FUNCTIONS);
+  const allValues = await byHash(store, VALUES);
+  const contents = [...allFunctions.values(), ...allValues.values()];
+  const references = await keepReferred(store, staying, going, kept, contents);
   const { dead, alive } = await leases(store, clock);
-  const unreferred = async (prefix: string) => {
-    const found: ObjectInfo[] = [];
-    for await (const object of store.list(prefix)) {
-      if (!references.hashes.has(object.key.slice(prefix.length))) found.push(object);
-    }
-    return alive.size > 0 ? [] : found;
-  };
-  const functions = await unreferred(FUNCTIONS);
-  const values = await unreferred(VALUES);
+  const unreferred = (all: Map<string, ObjectInfo>) =>
+    alive.size > 0 ? [] : [...all].flatMap(([hash, object]) => (references.hashes.has(hash) ? [] : [object]));
+  const functions = unreferred(allFunctions);
+  const values = unreferred(allValues);
   const names = await keysOf(store, NAMES, (name) => going.has(name.slice(name.lastIndexOf("/") + 1)));
   const sizes = [...going.values(), ...functions, ...values].map(({ sizeBytes }) => sizeBytes);
   return {
@@ -120,7 +119,9 @@ async function keepReferred(
   staying: readonly JournalFacts[],
   going: Map<string, JournalFacts>,
   kept: { id: string; why: string }[],
+  contents: readonly ObjectInfo[],
 ): Promise<References> {
+  const keyOf = new Map(contents.map(({ key }) => [key.slice(key.indexOf("/") + 1), key]));
   const all: References = { journals: new Set(), hashes: new Set() };
   const scannedHashes = new Set<string>();
   const waiting = [...staying];
@@ -131,9 +132,9 @@ async function keepReferred(
       all.hashes.add(hash);
       if (scannedHashes.has(hash)) continue;
       scannedHashes.add(hash);
-      // A captured function may hold a broadcast's handle, or a job's id.
-      const key = FUNCTIONS + hash;
-      if (await store.exists(key)) await addReferences(store, key, own);
+      // A captured function may hold a broadcast's handle, or a job's id; so may a broadcast value.
+      const key = keyOf.get(hash);
+      if (key && (await mayHoldHandles(store, key))) await addReferences(store, key, own);
     }
     for (const hash of own.hashes) all.hashes.add(hash);
     for (const id of own.journals) {
@@ -145,6 +146,20 @@ async function keepReferred(
     }
   }
   return all;
+}
+
+/** Objects under a prefix, by what follows it. */
+async function byHash(store: ObjectStore, prefix: string): Promise<Map<string, ObjectInfo>> {
+  const found = new Map<string, ObjectInfo>();
+  for await (const object of store.list(prefix)) found.set(object.key.slice(prefix.length), object);
+  return found;
+}
+
+/** Big tables need not be read: handles are no plain data. */
+async function mayHoldHandles(store: ObjectStore, key: string): Promise<boolean> {
+  if (!key.startsWith(VALUES)) return true;
+  const head = await store.get(key, { range: { offsetBytes: 0, lengthBytes: LANE_HEADER_BYTES } });
+  return head[1] === LANE_GRAPH;
 }
 
 /** Keys of dead drivers' leases, and ids of the drivers that live. */

@@ -136,6 +136,9 @@ export class Session {
     };
   }
 
+  /** This driver's lease: from then on it is known to live. */
+  readonly lease = (): MaybePromise<void> => this.#lease.ensure();
+
   /** What must be in the store before a job may start: the lease, and values that it may refer to. */
   ready(): MaybePromise<void> {
     const lease = this.#lease.ensure();

@@ -1,4 +1,4 @@
-import { totalmem } from "node:os";
+import { getHeapStatistics } from "node:v8";
 import type { Codec } from "../codec/contract.ts";
 import { freezeDeep } from "../codec/graph/freeze.ts";
 import type { ObjectStore } from "../storage/contract.ts";
@@ -17,8 +17,8 @@ interface Entry {
   readonly sizeBytes: number;
 }
 
-/** Bytes, as they are stored, that a process keeps for tasks to come. */
-const KEPT_BYTES = Math.min(1024 ** 3, totalmem() / 8);
+/** Bytes, as they are stored, that a process keeps for tasks to come: less where memory is limited, by `memoryMb` too. */
+const keptByDefault = (): number => Math.min(1024 ** 3, getHeapStatistics().heap_size_limit / 4);
 
 /**
  * The broadcast values of a process. Each is fetched once and decoded once. Those that were used last stay, up to
@@ -33,7 +33,7 @@ export class BroadcastValues {
   readonly #fetching = new Map<string, Promise<Loaded>>();
   #sizeBytes = 0;
 
-  constructor(codec: Codec, open = storeAt, keptBytes = KEPT_BYTES) {
+  constructor(codec: Codec, open = storeAt, keptBytes = keptByDefault()) {
     this.#codec = codec;
     this.#open = open;
     this.#keptBytes = keptBytes;

@@ -3,8 +3,7 @@ import type { Codec } from "../codec/contract.ts";
 import { foundUnready } from "../codec/graph/unready.ts";
 import { UsageError } from "../errors.ts";
 import { valueKey } from "../job/keys.ts";
-import { chain } from "../maybe.ts";
-import type { ObjectStore, PutResult } from "../storage/contract.ts";
+import type { MaybePromise, ObjectStore, PutResult } from "../storage/contract.ts";
 import { readObjectSync, type StoreLocation } from "../storage/locate.ts";
 import { BroadcastValues, type Loaded } from "./broadcast-values.ts";
 
@@ -16,7 +15,7 @@ export let arrivedHandle: (key: string, location: StoreLocation) => Broadcast<un
  * It is read-only: plain data is frozen when it is loaded, so that writing to it throws in a task.
  * The bytes of typed arrays can't be frozen: don't write to them.
  *
- * A worker keeps the values that it used last, up to 1 GiB or an eighth of the machine's memory, and any value for as
+ * A worker keeps the values that it used last, up to 1 GiB or a quarter of its heap's limit, and any value for as
  * long as something refers to its handle.
  *
  * @example
@@ -107,6 +106,8 @@ export interface BroadcastHome {
   readonly location: StoreLocation;
   /** Jobs that start wait for these. */
   readonly uploads: Set<Promise<unknown>>;
+  /** Writes the driver's lease, before which cleaning may take away what no job refers to. */
+  lease(): MaybePromise<void>;
 }
 
 /** @throws UnserializableError at once if the value can't be stored */
@@ -115,7 +116,7 @@ export function broadcast<T>(home: BroadcastHome, value: T): Broadcast<T> {
   const hash = createHash("sha256");
   for (const chunk of chunks) hash.update(chunk);
   const key = valueKey(hash.digest("hex"));
-  const upload = store(home.store, key, chunks);
+  const upload = store(home, key, chunks);
   home.uploads.add(upload);
   // A failure stays among the uploads: it fails the jobs that would need the value.
   upload.then(
@@ -129,11 +130,12 @@ export function broadcast<T>(home: BroadcastHome, value: T): Broadcast<T> {
 const ASK_FIRST_BYTES = 64 * 1024;
 
 async function store(
-  to: ObjectStore,
+  home: BroadcastHome,
   key: string,
   chunks: readonly Uint8Array[],
 ): Promise<PutResult | undefined> {
   const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  const isThere = sizeBytes >= ASK_FIRST_BYTES && to.exists(key);
-  return chain(isThere, (there) => (there ? undefined : to.put(key, chunks, { ifAbsent: true })));
+  await home.lease();
+  if (sizeBytes >= ASK_FIRST_BYTES && (await home.store.exists(key))) return undefined;
+  return home.store.put(key, chunks, { ifAbsent: true });
 }

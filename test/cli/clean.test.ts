@@ -107,6 +107,18 @@ describe("cleaning", () => {
     expect(plan.values).toEqual([valueKey(hashOf("4"))]);
   });
 
+  it("keeps broadcast values that others hold, and looks into no plain data", async () => {
+    const graph = (text: string) => Buffer.from(`\xc1\xe2\0\0\0\0\0\0${text}`, "latin1");
+    const plain = (text: string) => Buffer.from(`\xc1\xe1\0\0\0\0\0\0${text}`, "latin1");
+    await store.put(valueKey(hashOf("1")), graph(`values/${hashOf("2")}`));
+    await store.put(valueKey(hashOf("2")), graph(`values/${hashOf("3")}`));
+    await store.put(valueKey(hashOf("3")), plain(hashOf("4")));
+    await store.put(valueKey(hashOf("4")), plain("value"));
+    await writeJournal(store, { id: "user-001", jobs: [{ ...done, item: `values/${hashOf("1")}` }] });
+    const plan = await planClean(store, () => false, clock);
+    expect(plan.values).toEqual([valueKey(hashOf("4"))]);
+  });
+
   it("finds a mention that lies across the pieces in which an object is read", async () => {
     const text = Buffer.from(`${"x".repeat(300)}${hashOf("d")} journals/job-00001/worker ${"x".repeat(300)}`);
     for (const pieceBytes of [1, 7, 64, 100, 301, 340]) {

@@ -40,7 +40,7 @@ function startProcess(keptBytes?: number): BroadcastValues {
 }
 
 async function shared<T>(value: T): Promise<Broadcast<T>> {
-  const handle = broadcast({ codec: driverCodec, store, location, uploads }, value);
+  const handle = broadcast({ codec: driverCodec, store, location, uploads, lease: () => {} }, value);
   await Promise.all(uploads);
   return handle;
 }
