@@ -141,8 +141,8 @@ class Driver implements Scheduler, JobHost, QueueHost {
     return this.#state.attempts.size > 0;
   }
 
-  gatherMs(appendMs: number): number {
-    return gatherMs(this.#state.policy, appendMs);
+  gatherMs(appendMs: number, sinceMs: number): number {
+    return gatherMs(this.#state.policy, appendMs, sinceMs);
   }
 
   gathers(queue: JournalQueue): void {

@@ -26,8 +26,8 @@ export interface QueueHost {
   after(delayMs: number, callback: () => void): () => void;
   /** Attempts are under way: their outcomes will come, and may be written together with what waits. */
   isRunning(): boolean;
-  /** How long writes may gather, given how long an append takes (policy.ts). */
-  gatherMs(appendMs: number): number;
+  /** How long writes may gather, given how long an append takes and since when there were any (policy.ts). */
+  gatherMs(appendMs: number, sinceMs: number): number;
   /** Something gathers: `hurry` is to be called once nothing is running any more. */
   gathers(queue: JournalQueue): void;
   /** Nobody writes to it any more, and nothing went wrong. */
@@ -49,6 +49,7 @@ export class JournalQueue {
   jobs = 0;
   readonly #host: QueueHost;
   readonly #gathers: boolean;
+  readonly #startedMs: number;
   #writes: Write[] = [];
   #lazy: JournalRecord[] = [];
   #flushPlanned = false;
@@ -63,6 +64,7 @@ export class JournalQueue {
     this.journal = journal;
     this.#host = host;
     this.#gathers = journal.store.capabilities.append === "emulated";
+    this.#startedMs = host.nowMs();
   }
 
   release(): void {
@@ -150,7 +152,9 @@ export class JournalQueue {
     if (!this.#gathers || this.#failure || !this.#host.isRunning()) return false;
     if (this.#writes.some((write) => write.urgent)) return false;
     if (!this.#stopGathering) {
-      this.#stopGathering = this.#host.after(this.#host.gatherMs(this.#appendMs), () => this.hurry());
+      const sinceMs = this.#host.nowMs() - this.#startedMs;
+      const delayMs = this.#host.gatherMs(this.#appendMs, sinceMs);
+      this.#stopGathering = this.#host.after(delayMs, () => this.hurry());
       this.#host.gathers(this);
     }
     return true;

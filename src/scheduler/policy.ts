@@ -73,9 +73,15 @@ export const remotePolicy: Partial<Policy> = {
   aheadTasks: 10_000,
 };
 
-/** How long records gather before they are appended: twice as long as the append takes, so that most of it is use. */
-export const gatherMs = (policy: Policy, appendMs: number): number =>
-  Math.min(policy.gatherMaxMs, Math.max(policy.gatherMs, 2 * appendMs));
+/** Records gather for this part of the time that there have been any: the longer a job, the less a moment matters. */
+const GATHER_PART = 1 / 25;
+
+/**
+ * How long records gather before they are appended: twice as long as an append takes, so that most of it is use, and
+ * longer in long jobs, so that the number of requests grows slowly.
+ */
+export const gatherMs = (policy: Policy, appendMs: number, sinceMs: number): number =>
+  Math.min(policy.gatherMaxMs, Math.max(policy.gatherMs, 2 * appendMs, sinceMs * GATHER_PART));
 
 export interface BatchFacts {
   /** `batch` option. */

@@ -99,10 +99,12 @@ describe("slots in use, when the backend throttles", () => {
 
 describe("how long records gather where an append is a request", () => {
   it.each([
-    [5, 100],
-    [80, 160],
-    [3000, 1000],
-  ])("an append of %d ms: %d ms", (appendMs, expected) => {
-    expect(gatherMs(defaultPolicy, appendMs)).toBe(expected);
+    [5, 0, 100],
+    [80, 0, 160],
+    [5, 10_000, 400],
+    [3000, 0, 1000],
+    [5, 3_600_000, 1000],
+  ])("an append of %d ms, %d ms after the first: %d ms", (appendMs, sinceMs, expected) => {
+    expect(gatherMs(defaultPolicy, appendMs, sinceMs)).toBe(expected);
   });
 });

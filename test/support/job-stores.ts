@@ -36,20 +36,37 @@ interface Home {
 }
 
 function useStorage(open: () => Promise<Home>): void {
-  let before: Record<string, string | undefined> = {};
+  let restore = () => {};
   beforeAll(async () => {
     const { env, fresh } = await open();
-    before = Object.fromEntries(Object.keys(env).map((name) => [name, process.env[name]]));
-    Object.assign(process.env, env);
+    restore = setEnv(env);
     setFreshStorage(fresh);
   });
   afterAll(() => {
-    for (const [name, value] of Object.entries(before)) {
+    restore();
+    setFreshStorage(() => path.join(temporaryFolder(), "store"));
+  });
+}
+
+function setEnv(env: Readonly<Record<string, string>>): () => void {
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, env);
+  return () => {
+    for (const [name, value] of before) {
       if (value === undefined) delete process.env[name];
       else process.env[name] = value;
     }
-    setFreshStorage(() => path.join(temporaryFolder(), "store"));
-  });
+  };
+}
+
+/** Does something with other environment variables: this process, and those that it starts meanwhile. */
+export async function withEnv<T>(env: Readonly<Record<string, string>>, use: () => Promise<T>): Promise<T> {
+  const restore = setEnv(env);
+  try {
+    return await use();
+  } finally {
+    restore();
+  }
 }
 
 /** Opens the store behind a pool, to look at what lies in it. */
