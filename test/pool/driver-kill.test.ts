@@ -1,12 +1,12 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../src/clock.ts";
-import { temporaryFolder, testPool } from "../support/pools.ts";
+import { keysIn, onEveryStore } from "../support/job-stores.ts";
+import { freshStorage, temporaryFolder, testPool } from "../support/pools.ts";
 import { eventually, type Finished, processesWith, startNode } from "../support/processes.ts";
 
 const scripts = path.join(import.meta.dirname, "scripts");
-const preload = ["--import", path.join(scripts, "kill-at.mjs")];
 
 /** What the killed driver showed its user: outcomes by index. */
 function shown(stdout: string): Map<number, string> {
@@ -18,12 +18,9 @@ function shown(stdout: string): Map<number, string> {
   );
 }
 
-function journalsOf(storage: string): string[] {
-  try {
-    return readdirSync(path.join(storage, "journals"));
-  } catch {
-    return [];
-  }
+async function journalIn(storage: string): Promise<string | undefined> {
+  const [key] = await keysIn(storage, "journals/");
+  return key?.split("/")[1];
 }
 
 /** Resumes the one job of the store and checks it against what its dead driver had shown. */
@@ -34,7 +31,7 @@ async function resumeAndCheck(
   what: string,
 ): Promise<"nothing" | "done"> {
   const seen = shown(killed.stdout);
-  const [journalId] = journalsOf(storage);
+  const journalId = await journalIn(storage);
   const pool = testPool({ storage });
   const values =
     journalId === undefined
@@ -60,52 +57,67 @@ async function resumeAndCheck(
   return "done";
 }
 
-describe("the driver dies by kill -9", () => {
-  it("before and after every write it makes: nothing is lost, no task has two truths", {
-    timeout: 240_000,
-  }, async () => {
-    const counting = temporaryFolder();
-    const countFile = path.join(counting, "count");
-    const args = [...preload, path.join(scripts, "nonces.ts")];
-    const whole = await startNode([...args, path.join(counting, "store"), "12", "3"], {
-      KILL_COUNT: countFile,
-    }).finished;
-    expect(whole.stdout).toMatch(/end\n$/);
-    const writes = Number(readFileSync(countFile, "utf8"));
-    expect(writes).toBeGreaterThan(8);
-    const tally = { nothing: 0, done: 0 };
-    const cases = Array.from({ length: writes }, (_, i) => [`${i + 1}:before`, `${i + 1}:after`]).flat();
-    const one = async (killAt: string) => {
-      const storage = path.join(temporaryFolder(), "store");
-      const killed = await startNode([...args, storage, "12", "3"], { KILL_AT: killAt }).finished;
-      tally[await resumeAndCheck(storage, killed, 12, `killed ${killAt} of ${writes} writes`)] += 1;
-    };
-    // Two at a time: the machine has two cores.
-    const queue = [...cases];
-    await Promise.all(
-      [0, 1].map(async () => {
-        for (let next = queue.shift(); next; next = queue.shift()) await one(next);
-      }),
-    );
-    // Both kinds occurred: kills before there was a job, and kills in the middle of one.
-    expect(tally.nothing).toBeGreaterThan(0);
-    expect(tally.done).toBeGreaterThan(5);
-  });
+/** Kills a driver before and after each of its writes (`when`), resumes its job, and checks that nothing was lost. */
+async function killAtEach(preload: string, whens: readonly string[]): Promise<void> {
+  const countFile = path.join(temporaryFolder(), "count");
+  const args = ["--import", path.join(scripts, preload), path.join(scripts, "nonces.ts")];
+  const start = (storage: string, env: Record<string, string>) =>
+    startNode([...args, storage, "12", "3"], env).finished;
+  const whole = await start(freshStorage(), { KILL_COUNT: countFile });
+  expect(whole.stdout).toMatch(/end\n$/);
+  const writes = Number(readFileSync(countFile, "utf8"));
+  expect(writes).toBeGreaterThan(8);
+  const tally = { nothing: 0, done: 0 };
+  const cases = Array.from({ length: writes }, (_, i) => whens.map((when) => `${i + 1}:${when}`)).flat();
+  const one = async (killAt: string) => {
+    const storage = freshStorage();
+    const killed = await start(storage, { KILL_AT: killAt });
+    tally[await resumeAndCheck(storage, killed, 12, `killed ${killAt} of ${writes} writes`)] += 1;
+  };
+  // Two at a time: the machine has two cores.
+  const queue = [...cases];
+  await Promise.all(
+    [0, 1].map(async () => {
+      for (let next = queue.shift(); next; next = queue.shift()) await one(next);
+    }),
+  );
+  // Both kinds occurred: kills before there was a job, and kills in the middle of one.
+  expect(tally.nothing).toBeGreaterThan(0);
+  expect(tally.done).toBeGreaterThan(5);
+}
 
-  const seed = Number(process.env.KINGLET_TEST_SEED ?? Date.now() % 1_000_000);
-  it(`at random moments of 10,000 tasks (KINGLET_TEST_SEED=${seed}), and leaves no process behind`, {
-    timeout: 120_000,
-  }, async () => {
-    const random = seededRandom(seed);
-    for (let round = 0; round < 4; round++) {
-      const storage = path.join(temporaryFolder(), "store");
-      const started = startNode([path.join(scripts, "nonces.ts"), storage, "10000"]);
-      const lines = Math.floor(random() * 9000);
-      await eventually("output of the driver", () => started.stdout().split("\n").length > lines, 20_000);
-      started.child.kill("SIGKILL");
-      const killed = await started.finished;
-      await eventually("its workers end", () => processesWith(killed.tag).length === 0, 2000);
-      expect(await resumeAndCheck(storage, killed, 10_000, `round ${round}, seed ${seed}`)).toBe("done");
-    }
+async function killAtRandom(rounds: number, seed: number): Promise<void> {
+  const random = seededRandom(seed);
+  for (let round = 0; round < rounds; round++) {
+    const storage = freshStorage();
+    const started = startNode([path.join(scripts, "nonces.ts"), storage, "10000"]);
+    const lines = Math.floor(random() * 9000);
+    await eventually("output of the driver", () => started.stdout().split("\n").length > lines, 20_000);
+    started.child.kill("SIGKILL");
+    const killed = await started.finished;
+    await eventually("its workers end", () => processesWith(killed.tag).length === 0, 2000);
+    expect(await resumeAndCheck(storage, killed, 10_000, `round ${round}, seed ${seed}`)).toBe("done");
+  }
+}
+
+onEveryStore((kind) => {
+  describe("the driver dies by kill -9", () => {
+    const seed = Number(process.env.KINGLET_TEST_SEED ?? Date.now() % 1_000_000);
+    const moments = kind === "disk" ? "every write" : "every request";
+
+    it(`before and after ${moments} it makes: nothing is lost, no task has two truths`, {
+      timeout: 240_000,
+    }, async () => {
+      if (kind === "disk") await killAtEach("kill-at.mjs", ["before", "after"]);
+      else await killAtEach("kill-at-request.mjs", ["before", "sent"]);
+    });
+
+    it(
+      `at random moments of 10,000 tasks (KINGLET_TEST_SEED=${seed}), and leaves no process behind`,
+      {
+        timeout: 120_000,
+      },
+      () => killAtRandom(kind === "disk" ? 4 : 2, seed),
+    );
   });
 });

@@ -1,0 +1,25 @@
+// Preloaded into a driver whose store is behind HTTP: kills the process (SIGKILL) around its n-th request.
+// KILL_AT=n:before (it was not sent) | n:sent (it was, and may take effect when its sender is dead).
+// KILL_COUNT=file: only counts, and writes the number there at the end.
+import { subscribe } from "node:diagnostics_channel";
+import { writeFileSync } from "node:fs";
+
+const [at, when] = (process.env.KILL_AT ?? "").split(":");
+let created = 0;
+let sent = 0;
+const armed = () => process.env.KILL_ARMED && process.argv[1]?.endsWith("nonces.ts");
+
+subscribe("undici:request:create", () => {
+  if (!armed()) return;
+  created += 1;
+  if (created === Number(at) && when === "before") process.kill(process.pid, "SIGKILL");
+});
+subscribe("undici:request:bodySent", () => {
+  if (!armed()) return;
+  sent += 1;
+  // In a later turn: the bytes are in the system's hands by then.
+  if (sent === Number(at) && when === "sent") setImmediate(() => process.kill(process.pid, "SIGKILL"));
+});
+process.on("exit", () => {
+  if (process.env.KILL_COUNT && armed()) writeFileSync(process.env.KILL_COUNT, String(created));
+});
