@@ -13,12 +13,14 @@ const BENCHMARKS: Record<string, () => Promise<{ default: Benchmark }>> = {
   roundtrip: () => import("./roundtrip.ts"),
   capture: () => import("./capture.ts"),
   "captured-data": () => import("./captured-data.ts"),
+  storage: () => import("./storage.ts"),
+  latency: () => import("./latency.ts"),
 };
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    runs: { type: "string", default: "5" },
+    runs: { type: "string" },
     workers: { type: "string", default: "2" },
     n: { type: "string" },
     "size-mib": { type: "string" },
@@ -50,7 +52,9 @@ const results = path.join(import.meta.dirname, "results");
 mkdirSync(results, { recursive: true });
 for (const name of names) {
   const { default: benchmark } = await BENCHMARKS[name]!();
-  const measured = await measure(benchmark(sizes), positive("runs", flags.runs), showProgress);
+  const plan = benchmark(sizes);
+  const runs = flags.runs === undefined ? (plan.defaultRuns ?? 5) : positive("runs", flags.runs);
+  const measured = await measure(plan, runs, showProgress);
   const file = path.join(results, `${name}-${new Date().toISOString().replaceAll(":", "-")}.json`);
   writeFileSync(file, JSON.stringify({ name, sizes, ...asJson(measured) }, undefined, 2));
   console.log(`${tables(measured)}\n  written to ${path.relative(process.cwd(), file)}\n`);

@@ -15,11 +15,13 @@ export interface Variant {
 export interface Metric {
   readonly figure: string;
   readonly title: string;
-  /** Ratios are taken against this variant. */
-  readonly baseline: string;
+  /** Ratios are taken against this variant; a function names that of each variant. */
+  readonly baseline: string | ((variant: string) => string);
+  /** What the column of ratios is called, where `baseline` is a function. */
+  readonly baselineTitle?: string;
   /** Shows the figure divided by this as well, in microseconds: the cost of one task. */
   readonly tasks?: number;
-  readonly unit?: "ms" | "µs" | "MiB/s";
+  readonly unit?: "ms" | "µs" | "MiB/s" | "op/s";
 }
 
 /** The samples of one round, by the name of the variant. */
@@ -39,6 +41,8 @@ export interface Bar {
 export interface Plan {
   readonly title: string;
   readonly variants: readonly Variant[];
+  /** Where `--runs` isn't given. Default 5. */
+  readonly defaultRuns?: number;
   /** In place of the variants' own samples, where they have to be taken together. */
   takeRound?(): Promise<Round>;
   readonly metrics: readonly Metric[];

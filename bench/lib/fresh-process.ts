@@ -15,7 +15,7 @@ export interface ProcessEnd {
 }
 
 /** Where samples keep their stores and files; `--folder` sets it. */
-const workFolder = (): string => process.env["BENCH_ROOT"] ?? path.join(benchFolder, "results");
+export const workFolder = (): string => process.env["BENCH_ROOT"] ?? path.join(benchFolder, "results");
 
 /**
  * Runs `node <file> <argument>` in a new process with an empty store of its own (KINGLET_STORAGE), on the disk where

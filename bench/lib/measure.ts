@@ -52,7 +52,7 @@ function metricTable(metric: Metric, plan: Plan, rounds: readonly Round[]): stri
   const unit = metric.unit ?? "ms";
   const header = [metric.title, `median ${unit}`, "min–max"];
   if (metric.tasks) header.push("µs/task");
-  header.push(`× ${metric.baseline}`, "min–max");
+  header.push(`× ${metric.baselineTitle ?? metric.baseline}`, "min–max");
   const rows: string[][] = [];
   for (const { name } of plan.variants) {
     const found = figuresOf(metric.figure, name, rounds);
@@ -72,11 +72,9 @@ function figuresOf(figure: string, variant: string, rounds: readonly Round[]): n
 
 /** Ratios are taken within a round, where both sides met the same noise. */
 function ratiosTo(metric: Metric, variant: string, rounds: readonly Round[]): Spread | undefined {
+  const against = typeof metric.baseline === "string" ? metric.baseline : metric.baseline(variant);
   const ratios = rounds.flatMap((round) => {
-    const [own, baseline] = [
-      round.get(variant)?.[metric.figure],
-      round.get(metric.baseline)?.[metric.figure],
-    ];
+    const [own, baseline] = [round.get(variant)?.[metric.figure], round.get(against)?.[metric.figure]];
     return own === undefined || baseline === undefined ? [] : [own / baseline];
   });
   return ratios.length === 0 ? undefined : spreadOf(ratios);
