@@ -2,6 +2,11 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { Agent, request } from "undici";
 import type { Place, StorageClient } from "./client.ts";
 
+/** What the SDK's signer can do, besides what its types say. */
+interface Presigner {
+  presign(request: object): Promise<{ readonly query: Record<string, string> }>;
+}
+
 /**
  * An HTTP client that only sends and receives: its requests were signed before the clock started, nothing is checked,
  * nothing repeated. What the server gives.
@@ -14,16 +19,13 @@ export function openBareHttp({ endpoint, region, bucket }: NonNullable<Place["s3
   const idOf = (method: string, key: string) => `${method} ${key}`;
 
   const sign = async (method: "GET" | "PUT" | "DELETE", key: string) => {
-    const { presign } = await signer.config.signer();
     const path = `/${bucket}/bare/${key}`;
-    const { query } = await presign.call(await signer.config.signer(), {
+    const presigner = (await signer.config.signer()) as unknown as Presigner;
+    const { query } = await presigner.presign({
       ...{ method, protocol: url.protocol, hostname: url.hostname, port: Number(url.port), path },
       ...{ query: {}, headers: { host: url.host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" } },
     });
-    signed.set(
-      idOf(method, key),
-      `${endpoint}${path}?${new URLSearchParams(query as Record<string, string>)}`,
-    );
+    signed.set(idOf(method, key), `${endpoint}${path}?${new URLSearchParams(query)}`);
   };
   const send = async (method: "GET" | "PUT" | "DELETE", key: string, body?: Uint8Array) => {
     const answer = await request(signed.get(idOf(method, key))!, {

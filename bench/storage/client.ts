@@ -41,9 +41,7 @@ export async function openClient(name: ClientName, place: Place): Promise<Storag
       return (await import("./kinglet.ts")).openKinglet(`s3://${bucket}/kinglet?${query}`);
     }
     case "kinglet, Redis":
-      return (await import("./kinglet.ts")).openKinglet(
-        `redis://${place.redis!.host}:${place.redis!.port}/0?prefix=bench`,
-      );
+      return (await import("./kinglet-redis.ts")).openKingletRedis(place.redis!);
     case "plain files":
       return (await import("./plain-files.ts")).openPlainFiles(`${place.folder}/plain-files`);
     case "bare HTTP":
