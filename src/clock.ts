@@ -2,7 +2,7 @@
 export interface Clock {
   /** Wall time, milliseconds since the epoch. */
   nowMs(): number;
-  /** Calls back once after `delayMs`; the returned function cancels it. Never keeps the process alive alone. */
+  /** Calls back once after `delayMs`; the returned function cancels it. `systemClock` never keeps the process alive alone. */
   after(delayMs: number, callback: () => void): () => void;
 }
 
@@ -11,6 +11,15 @@ export const systemClock: Clock = {
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** As systemClock, but what waits keeps the process alive: for waits in the middle of something that is awaited. */
+export const awakeClock: Clock = {
+  nowMs: () => Date.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
   },
 };

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Clock, type Random, systemClock } from "../../clock.ts";
+import { awakeClock, type Clock, type Random } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import { chunksInMemory } from "../bodies.ts";
 import type {
@@ -70,7 +70,7 @@ type Wait = (error: unknown, failures: number, signal?: AbortSignal) => Promise<
 
 function createWait(options: RetryOptions): Wait {
   const { attempts = 5, baseDelayMs = 50, maxDelayMs = 5_000 } = options;
-  const { throttledAttempts = 4 * attempts, clock = systemClock, random = Math.random } = options;
+  const { throttledAttempts = 4 * attempts, clock = awakeClock, random = Math.random } = options;
   return async (error, failures, signal) => {
     if (!isWorthRetry(error) || failures >= (isThrottled(error) ? throttledAttempts : attempts)) throw error;
     signal?.throwIfAborted();

@@ -22,7 +22,11 @@ export interface ThrottleLimits {
 
 /** After a complaint, the former rate is back in so many seconds. */
 const RECOVERY_S = 10;
+/** Of the recovery: from next to nothing, the way back isn't endless. */
+const MIN_RECOVERY_PER_S = 10;
 const MIN_RATE_PER_S = 1;
+/** Servers count by seconds: what they refuse in the rest of one says nothing new. */
+const DECREASE_INTERVAL_MS = 1000;
 
 export function initialThrottle({ maxInFlight }: ThrottleLimits, nowMs: number): ThrottleState {
   return {
@@ -49,7 +53,7 @@ export function onSuccess(
 }
 
 /**
- * The server asked for fewer: half of both, once for all requests that were on their way.
+ * The server asked for fewer: half of both, once for all requests that were on their way, and once a second.
  * @param startedMs when the request that it refused started
  * @param achievedPerS requests a second that had been starting
  */
@@ -59,12 +63,13 @@ export function onThrottled(
   achievedPerS: number,
   nowMs: number,
 ): ThrottleState {
-  if (startedMs < state.decreasedMs) return { ...state, nowMs };
+  const heardBefore = startedMs < state.decreasedMs || nowMs < state.decreasedMs + DECREASE_INTERVAL_MS;
+  if (heardBefore) return { ...state, nowMs };
   const rate = Math.min(state.ratePerS, Math.max(achievedPerS, MIN_RATE_PER_S));
   return {
     limit: Math.max(1, state.limit / 2),
     ratePerS: Math.max(MIN_RATE_PER_S, rate / 2),
-    recoveryPerS: rate / RECOVERY_S,
+    recoveryPerS: Math.max(rate / RECOVERY_S, MIN_RECOVERY_PER_S),
     decreasedMs: nowMs,
     nowMs,
   };

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../clock.ts";
+import { awakeClock, type Clock } from "../../clock.ts";
 import { initialThrottle, onSuccess, onThrottled, type ThrottleState } from "./throttle-control.ts";
 
 export interface ThrottleOptions {
@@ -32,7 +32,7 @@ export class Throttle {
 
   constructor(options: ThrottleOptions = {}) {
     this.#limits = { maxInFlight: options.maxInFlight ?? 64 };
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock ?? awakeClock;
     this.#state = initialThrottle(this.#limits, this.#clock.nowMs());
   }
 

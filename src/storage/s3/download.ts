@@ -1,7 +1,7 @@
 import type { GetOptions } from "../contract.ts";
 import { corrupt } from "../failures.ts";
 import type { Retry } from "../layers/retry.ts";
-import { type BodyCheck, bodyCheck } from "./checksums.ts";
+import { bodyCheck } from "./checksums.ts";
 import type { S3Client, S3Request } from "./client.ts";
 import type { HttpResponse } from "./transport.ts";
 
@@ -28,64 +28,108 @@ export async function getObject(
     const { start, end } = boundsOf(range);
     return (await getPiece(parts, key, start, end, signal)).body;
   }
-  const request = readRequest(parts, key, signal);
-  for (let again = false; ; again = true) {
-    const { headers, body } = await parts.client.send(request);
-    const check = bodyCheck(headers);
-    if (check === undefined) return body;
-    check.add(body);
-    try {
-      check.end(key, parts.where);
-      return body;
-    } catch (error) {
-      // Perhaps it was damaged on its way to here.
-      if (again) throw error;
-    }
+  try {
+    return await getWhole(parts, key, signal);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "STORE_CORRUPT") throw error;
+    // Perhaps it was damaged on its way to here, or replaced meanwhile.
+    return getWhole(parts, key, signal);
   }
+}
+
+/** Most objects are one piece; the others' pieces come side by side. */
+async function getWhole(
+  parts: DownloadParts,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const first = await getPiece(parts, key, 0, PIECE_BYTES, signal);
+  if (first.body.byteLength === first.totalBytes) {
+    verify(first.headers, [first.body], key, parts.where);
+    return first.body;
+  }
+  const whole = new Uint8Array(first.totalBytes);
+  let filledBytes = 0;
+  for await (const body of pieces(parts, key, { first, start: 0, end: first.totalBytes, signal })) {
+    whole.set(body, filledBytes);
+    filledBytes += body.byteLength;
+  }
+  verify(first.headers, [whole], key, parts.where);
+  return whole;
 }
 
 /** The object in pieces, several fetched ahead, given in order. */
 export async function* streamObject(
   parts: DownloadParts,
   key: string,
-  options: GetOptions,
+  { range, signal }: GetOptions,
 ): AsyncIterable<Uint8Array> {
-  const { start, end } = options.range === undefined ? { start: 0, end: NO_END } : boundsOf(options.range);
+  const { start, end } = range === undefined ? { start: 0, end: NO_END } : boundsOf(range);
+  const first = await parts.retry(
+    () => getPiece(parts, key, start, Math.min(start + PIECE_BYTES, end), signal),
+    signal,
+  );
+  const check = range === undefined ? bodyCheck(first.headers) : undefined;
+  for await (const body of pieces(parts, key, {
+    first,
+    start,
+    end: Math.min(end, first.totalBytes),
+    signal,
+  })) {
+    check?.add(body);
+    if (body.byteLength > 0) yield body;
+  }
+  check?.end(key, parts.where);
+}
+
+interface Span {
+  /** The piece at `start`. */
+  readonly first: Piece;
+  readonly start: number;
+  readonly end: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function* pieces(parts: DownloadParts, key: string, span: Span): AsyncIterable<Uint8Array> {
+  const { first, start, end } = span;
   const abandon = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, abandon.signal]) : abandon.signal;
-  const fetch = (at: number, until: number): Promise<Piece> =>
-    parts.retry(() => getPiece(parts, key, at, Math.min(at + PIECE_BYTES, until), signal), signal);
-  const first = await fetch(start, end);
-  const stop = Math.min(end, first.totalBytes);
-  const check = options.range === undefined ? bodyCheck(first.headers) : undefined;
+  const signal = span.signal ? AbortSignal.any([span.signal, abandon.signal]) : abandon.signal;
+  const ahead: Promise<Piece>[] = [];
+  let next = start + PIECE_BYTES;
+  const fetchAhead = (): void => {
+    for (; next < end && ahead.length < PIECES_IN_FLIGHT; next += PIECE_BYTES) {
+      const [from, to] = [next, Math.min(next + PIECE_BYTES, end)];
+      const piece = parts.retry(() => getPiece(parts, key, from, to, signal), signal);
+      // Heard of when its turn comes.
+      piece.catch(() => {});
+      ahead.push(piece);
+    }
+  };
   try {
-    yield* checked([first.body], check);
-    let next = start + PIECE_BYTES;
-    const ahead: Promise<Piece>[] = [];
-    while (next < stop || ahead.length > 0) {
-      while (next < stop && ahead.length < PIECES_IN_FLIGHT) {
-        const piece = fetch(next, stop);
-        piece.catch(() => {});
-        ahead.push(piece);
-        next += PIECE_BYTES;
-      }
-      const piece = await ahead.shift()!;
+    fetchAhead();
+    yield first.body;
+    for (let coming = ahead.shift(); coming !== undefined; coming = ahead.shift()) {
+      const piece = await coming;
       if (piece.headers["etag"] !== first.headers["etag"]) {
         throw corrupt(key, parts.where, "it was replaced while it was being read");
       }
-      yield* checked([piece.body], check);
+      fetchAhead();
+      yield piece.body;
     }
-    check?.end(key, parts.where);
   } finally {
     abandon.abort();
   }
 }
 
-function* checked(bodies: readonly Uint8Array[], check: BodyCheck | undefined): Iterable<Uint8Array> {
-  for (const body of bodies) {
-    check?.add(body);
-    if (body.byteLength > 0) yield body;
-  }
+function verify(
+  headers: Readonly<Record<string, string>>,
+  chunks: readonly Uint8Array[],
+  key: string,
+  where: string,
+): void {
+  const check = bodyCheck(headers);
+  for (const chunk of chunks) check?.add(chunk);
+  check?.end(key, where);
 }
 
 interface Piece {

@@ -67,6 +67,8 @@ const denied: Meaning = {
 const slower: Meaning = { code: "STORE_UNAVAILABLE", reason: "the server asks for fewer requests" };
 const broken: Meaning = { code: "STORE_UNAVAILABLE" };
 
+const damagedUpload: Meaning = { code: "STORE_UNAVAILABLE", reason: "the body was damaged on its way" };
+
 /** S3's error codes. What is neither here nor in MEANING_OF_STATUS is worth a retry if its status is 5xx. */
 const MEANING_OF_CODE: Readonly<Record<string, Meaning>> = {
   InvalidAccessKeyId: {
@@ -120,8 +122,8 @@ const MEANING_OF_CODE: Readonly<Record<string, Meaning>> = {
     remedy: "Use a shorter key, or a shorter path in the storage's URL.",
   },
   NoSuchUpload: broken,
-  BadDigest: broken,
-  XAmzContentSHA256Mismatch: broken,
+  BadDigest: damagedUpload,
+  XAmzContentSHA256Mismatch: damagedUpload,
   IncompleteBody: broken,
   RequestTimeout: broken,
   ConditionalRequestConflict: broken,
@@ -162,7 +164,7 @@ export async function failureOf(
   const code = textOf(xml, "Code");
   const answer = { status, headers, code, message: textOf(xml, "Message"), xml, concern, nowMs };
   const meaning = meaningOf(answer);
-  const reason = said(meaning.reason, answer) ?? answer.message ?? `the server answered ${status}`;
+  const reason = said(meaning.reason, answer) ?? (answer.message || `the server answered ${status}`);
   const remedy = said(meaning.remedy, answer);
   const shown = code ? `${reason} (${code})` : reason;
   return new StoreError(meaning.code, `can't ${concern.action} in ${concern.where}: ${shown}`, {

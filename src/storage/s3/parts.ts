@@ -1,6 +1,6 @@
 /**
- * A stream's bytes in parts of exactly `partBytes`, the last one shorter or empty; each part a list of chunks. Copies,
- * since a stream may use its buffers again.
+ * A stream's bytes in parts of exactly `partBytes`, the last one shorter; one empty part of an empty stream. Copies, since
+ * a stream may use its buffers again.
  */
 export async function* partsOf(
   stream: AsyncIterable<Uint8Array>,
@@ -9,6 +9,7 @@ export async function* partsOf(
 ): AsyncGenerator<Uint8Array[], void> {
   let part = new Uint8Array(Math.min(partBytes, FIRST_BYTES));
   let filledBytes = 0;
+  let parts = 0;
   for await (const chunk of stream) {
     signal?.throwIfAborted();
     for (let at = 0; at < chunk.byteLength; ) {
@@ -21,11 +22,12 @@ export async function* partsOf(
       at += piece.byteLength;
       if (filledBytes < partBytes) continue;
       yield [part];
+      parts += 1;
       part = new Uint8Array(partBytes);
       filledBytes = 0;
     }
   }
-  yield [part.subarray(0, filledBytes)];
+  if (filledBytes > 0 || parts === 0) yield [part.subarray(0, filledBytes)];
 }
 
 /** Most streams are short. */

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../clock.ts";
+import { awakeClock, type Clock } from "../../clock.ts";
 import type {
   GetOptions,
   ListOptions,
@@ -78,7 +78,7 @@ class BucketStore implements S3Store {
   constructor(location: S3Location, options: S3StoreOptions) {
     const { connections = 64, connectTimeoutMs = 5_000, stallTimeoutMs = 30_000 } = options;
     const address = addressOf(location);
-    const clock = options.clock ?? systemClock;
+    const clock = options.clock ?? awakeClock;
     this.description = showS3Location(location);
     this.where = this.description;
     this.#before = location.prefix === "" ? "" : `${location.prefix}/`;
