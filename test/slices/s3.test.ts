@@ -108,6 +108,19 @@ describeWith("s3", "in a real S3 bucket", (s3) => {
       }
     });
 
+    it("loses nothing where connections break, answers end early and the server has too much to do", async () => {
+      const all = lines(20_000).join("\n");
+      await objects.put("a.csv", Buffer.from(all));
+      const found = await slices("a.csv", { sliceBytes: 400_000 });
+      expect(found.length).toBeGreaterThan(2);
+      const faults = ["truncated", "resetBefore", "slowDown", "resetAfter", "truncated"] as const;
+      for (const fault of faults) proxy.force(fault, (method) => method === "GET");
+      let text = "";
+      for (const slice of found) text += await slice.text();
+      expect(text === all).toBe(true);
+      expect(proxy.counts).toMatchObject({ truncated: 2, resetBefore: 1, slowDown: 1, resetAfter: 1 });
+    });
+
     it("rejects the job where nothing matches, or there is no such bucket", async () => {
       const pool = newPool();
       const read = (pattern: string) => rejection(pool.map((slice) => slice.text(), pool.slices(pattern)));
