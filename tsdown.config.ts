@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { defineConfig, type UserConfig } from "tsdown";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
@@ -9,7 +10,8 @@ const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { versio
  */
 const quickBuiltins = {
   name: "quick-builtins",
-  renderChunk(code: string): { code: string } {
+  renderChunk(code: string, chunk: { fileName: string }): { code: string } | null {
+    if (!chunk.fileName.endsWith(".js")) return null;
     return {
       code: code
         .replace(/^import (.+) from "(node:[^"]+)";$/gm, (_, names, name) => taken(names, name))
@@ -43,6 +45,15 @@ function loadedAtFirstCall(names: string, builtin: string): string {
     .join(" ");
 }
 
+/** The package opens pools by `open-early.ts`, which loads the rest of Kinglet while the first worker boots. */
+const openEarly = {
+  name: "open-early",
+  resolveId(id: string, importer?: string): string | undefined {
+    const isOpenPool = id === "./pool.ts" && importer?.endsWith("/src/index.ts");
+    return isOpenPool ? fileURLToPath(new URL("src/open-early.ts", import.meta.url)) : undefined;
+  },
+};
+
 const shared = {
   plugins: [quickBuiltins],
   format: "esm",
@@ -56,7 +67,13 @@ const shared = {
 export default defineConfig([
   {
     ...shared,
-    entry: { index: "src/index.ts", cli: "src/cli/main.ts", observe: "src/observe/preload.ts" },
+    plugins: [openEarly, quickBuiltins],
+    entry: {
+      index: "src/index.ts",
+      pool: "src/pool.ts",
+      cli: "src/cli/main.ts",
+      observe: "src/observe/preload.ts",
+    },
     dts: { sourcemap: false },
     clean: true,
   },

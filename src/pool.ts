@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { REDUCE } from "./codec/graph/registry.ts";
 import { createLocalBackend } from "./compute/local/backend.ts";
+import type { StartedProcess } from "./compute/local/start-process.ts";
 import { resolvePoolOptions } from "./config.ts";
 import type { Future } from "./future.ts";
 import type { JobKind } from "./job/records.ts";
@@ -131,11 +132,15 @@ export type RunInput<T> = T extends Job<infer V> ? V[] : Resolved<T>;
  * await pool.close();
  */
 export function openPool(options?: PoolOptions): Pool {
-  const resolved = resolvePoolOptions(options);
-  return new PoolView(openSession(resolved), resolved);
+  return openResolved(resolvePoolOptions(options));
 }
 
-function openSession(options: PoolOptions): Session {
+/** `openPool` with options that are checked, and perhaps with the first worker's process, which then boots already. */
+export function openResolved(options: PoolOptions, started?: StartedProcess): Pool {
+  return new PoolView(openSession(options, started), options);
+}
+
+function openSession(options: PoolOptions, started?: StartedProcess): Session {
   const durability = options.durability ?? "process";
   const location = parseStoreLocation(options.storage ?? ".kinglet", durability);
   const store = openStoreLate(location);
@@ -143,7 +148,12 @@ function openSession(options: PoolOptions): Session {
   // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
   // A worker with a memory limit is another process: the pool's own limit is only known with its calls.
   const warm = options.memoryMb === undefined;
-  const compute = createLocalBackend({ store: location, slots: slots * (MAX_DEPTH + 1), warm });
+  const compute = createLocalBackend({
+    store: location,
+    slots: slots * (MAX_DEPTH + 1),
+    warm,
+    ...(started ? { started } : {}),
+  });
   const session = new Session({
     store,
     location,

@@ -183,6 +183,13 @@ export class FunctionWriter implements FunctionHook, CaptureContext {
     return known;
   }
 
+  /** Not what a program put in place of a method of `console` or `process`: that is the worker's own there. */
+  isOwnCode(fn: object): boolean {
+    const isMember = (owner: object) =>
+      Object.values(Object.getOwnPropertyDescriptors(owner)).some(({ value }) => value === fn);
+    return !isNative(fn) && !this.isNodeFunction(fn) && !isMember(console) && !isMember(process);
+  }
+
   mapStack(stack: string): string {
     return this.#options.mapStack?.(stack) ?? stack;
   }

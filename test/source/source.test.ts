@@ -25,6 +25,7 @@ const LAYERS: Layers = [
     "few-map.ts",
     "harmless-text.ts",
     "version.ts",
+    "compile-cache.ts",
     "lazy-promise.ts",
     "options.ts",
     "future.ts",
@@ -39,18 +40,25 @@ const LAYERS: Layers = [
   ["observers.ts"],
   ["pool.ts", "pool/", "config.ts"],
   ["dataflow/", "observe/"],
+  ["open-early.ts"],
   ["index.ts"],
   ["cli/"],
 ];
 
 /** What tsdown.config.ts builds, and what it starts from. */
-const ENTRIES = ["index.ts", "compute/local/worker-main.ts", "cli/main.ts", "observe/preload.ts"];
+const ENTRIES = [
+  "index.ts",
+  "open-early.ts",
+  "compute/local/worker-main.ts",
+  "cli/main.ts",
+  "observe/preload.ts",
+];
 
 /** Concrete backends, and who may name them: everyone else knows the contracts. */
 const BACKENDS: readonly Backend[] = [
   { files: /^storage\/(disk|memory)\.ts$/, namedBy: ["storage/locate.ts"] },
   { files: /^storage\/s3\//, namedBy: ["storage/locate.ts"] },
-  { files: /^compute\/local\//, namedBy: ["pool.ts"] },
+  { files: /^compute\/local\//, namedBy: ["pool.ts", "open-early.ts"] },
 ];
 
 /** Contracts' parts that only tests and later backends use. */

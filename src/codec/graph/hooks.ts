@@ -17,6 +17,8 @@ export interface FunctionHook {
   proxyParts(proxy: object): { readonly target: object; readonly handler: object } | undefined;
   /** True of functions of Node's own that are written in JavaScript. */
   isNodeFunction(fn: object): boolean;
+  /** True of a function of the program: it is no builtin, and needn't be looked for among these. */
+  isOwnCode(fn: object): boolean;
   /** Stack of an error in the user's own source lines. */
   mapStack(stack: string): string;
   /** True of an own property of an error that is not to be sent. */
@@ -35,6 +37,7 @@ export const noFunctions: FunctionHook = {
   privateFields: () => undefined,
   proxyParts: () => undefined,
   isNodeFunction: () => false,
+  isOwnCode: () => false,
   mapStack: (stack) => stack,
   isLeftOut: () => false,
   fail(step, problem) {

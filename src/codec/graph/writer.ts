@@ -215,7 +215,8 @@ export class GraphWriter {
   }
 
   #encodeKnown(value: object): GraphNode | undefined {
-    const path = builtinPath(value);
+    const isOwn = typeof value === "function" && this.hook.isOwnCode(value);
+    const path = isOwn ? undefined : builtinPath(value);
     if (path) return ["builtin", ...path];
     const registered = registeredClass(value);
     if (registered) return ["registeredClass", registered.name];

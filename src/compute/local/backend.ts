@@ -5,6 +5,7 @@ import { kernelOomKills } from "./exit.ts";
 import { Guard } from "./guard.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { Slot, type SlotHost } from "./slot.ts";
+import type { StartedProcess } from "./start-process.ts";
 import { type WorkerEvents, WorkerProcess } from "./worker-process.ts";
 
 export interface LocalBackendOptions {
@@ -18,6 +19,8 @@ export interface LocalBackendOptions {
   readonly execArgv?: readonly string[];
   /** Starts one worker process with `open`, so that it boots while the first job is being prepared. Default false. */
   readonly warm?: boolean;
+  /** The process of that worker, where the program has started it already. */
+  readonly started?: StartedProcess;
 }
 
 /** Attempts that a slot takes beside the one that runs. */
@@ -51,6 +54,7 @@ class LocalBackend implements ComputeBackend {
   /** Holds the event loop while attempts are under way: processes and channels don't. */
   readonly #keepAlive = setInterval(() => {}, LONGEST_TIMER_MS).unref();
   #events: ComputeEvents | undefined;
+  #started: StartedProcess | undefined;
   #underWay = 0;
   #oomKills = kernelOomKills();
   #closing = false;
@@ -58,6 +62,7 @@ class LocalBackend implements ComputeBackend {
 
   constructor(options: LocalBackendOptions) {
     this.#options = options;
+    this.#started = options.started;
     this.maxSlots = options.slots ?? os.availableParallelism();
     this.#host = {
       events: this.#relay(),
@@ -155,7 +160,9 @@ class LocalBackend implements ComputeBackend {
 
   #spawn(memoryMb: number | undefined, events: WorkerEvents): WorkerProcess {
     const { store, execPath = process.execPath, execArgv = process.execArgv } = this.#options;
-    const settings = { store, guard: this.#guard, memoryMb, execPath, execArgv };
+    const started = this.#started?.memoryMb === memoryMb ? this.#started : undefined;
+    if (started) this.#started = undefined;
+    const settings = { store, guard: this.#guard, memoryMb, execPath, execArgv, started };
     const exit = Promise.withResolvers<void>();
     this.#exits.add(exit.promise);
     const worker = new WorkerProcess(settings, {

@@ -1,7 +1,6 @@
-// Entry of a worker process. Only turns on the compile cache, which must come before what is to be cached loads:
-// later processes start some 30 ms earlier.
-import module from "node:module";
+// Entry of a worker process. Only turns on the compile cache, which must come before what is to be cached loads.
+import { cacheCompiledCode } from "../../compile-cache.ts";
 
-module.enableCompileCache?.();
+cacheCompiledCode();
 const { runWorker } = await import("./worker.ts");
 await runWorker();

@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import type { Socket } from "node:net";
-import { fileURLToPath } from "node:url";
 import type { StoreLocation } from "../../storage/locate.ts";
 import type { Invocation } from "../contract.ts";
-import { workerEnv, workerExecArgv } from "./exec-args.ts";
 import type { Guard } from "./guard.ts";
 import { Marker } from "./marker.ts";
 import {
@@ -21,16 +19,15 @@ import {
   REPORT_FD,
   WORK_FD,
 } from "./protocol.ts";
+import { type ProcessSettings, type StartedProcess, spawnWorker } from "./start-process.ts";
 import { LineCutter } from "./task-output.ts";
 import { encodeInvoke, isOfJob, type JobHead, jobHeadOf } from "./work-frames.ts";
 
-export interface WorkerSettings {
+export interface WorkerSettings extends ProcessSettings {
   readonly store: StoreLocation;
   readonly guard: Guard;
-  /** Limit of heap and buffers together. */
-  readonly memoryMb: number | undefined;
-  readonly execPath: string;
-  readonly execArgv: readonly string[];
+  /** Its process, where that boots already. */
+  readonly started?: StartedProcess | undefined;
 }
 
 export interface WorkerEvents {
@@ -66,12 +63,6 @@ const START_LIMIT_MS = 30_000;
 /** Longer than a worker watches (watch.ts), by the clock's grain. */
 const RING_WITHIN_MS = 2;
 
-const workerEntry = fileURLToPath(
-  import.meta.url.endsWith(".ts")
-    ? new URL("./worker-main.ts", import.meta.url)
-    : new URL("./worker.js", import.meta.url),
-);
-
 const living = new Set<WorkerProcess>();
 process.on("exit", () => {
   for (const worker of living) worker.kill();
@@ -81,7 +72,7 @@ process.on("exit", () => {
 export class WorkerProcess {
   readonly id = randomBytes(5).toString("hex");
   readonly memoryMb: number | undefined;
-  readonly marker = new Marker();
+  readonly marker: Marker;
   /** How many invocations it was sent; the number of the next one is one more. */
   sent = 0;
   readonly #settings: WorkerSettings;
@@ -105,9 +96,10 @@ export class WorkerProcess {
     this.#settings = settings;
     this.#events = events;
     this.memoryMb = settings.memoryMb;
+    this.marker = settings.started?.marker ?? new Marker();
     this.#startTimer = setTimeout(() => this.kill(), START_LIMIT_MS).unref();
     try {
-      this.#child = this.#spawn();
+      this.#child = settings.started?.child ?? spawnWorker(settings, this.marker);
       this.#attach(this.#child);
     } catch (error) {
       this.#spawnError = error as Error;
@@ -151,18 +143,6 @@ export class WorkerProcess {
   exceeded(evidence: string): void {
     this.#memoryEvidence = evidence;
     this.kill();
-  }
-
-  #spawn(): ChildProcess {
-    const { execPath, execArgv, memoryMb } = this.#settings;
-    const limits = memoryMb === undefined ? [] : [`--max-old-space-size=${memoryMb}`];
-    return spawn(execPath, [...workerExecArgv(execArgv), ...limits, workerEntry], {
-      stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", this.marker.fd, "pipe"],
-      env: workerEnv(process.env),
-      // A process group of its own: the terminal's Ctrl-C is the driver's business.
-      detached: process.platform !== "win32",
-      windowsHide: true,
-    });
   }
 
   #attach(child: ChildProcess): void {

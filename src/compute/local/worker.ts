@@ -7,6 +7,7 @@ import { restoreFunction, workerGraphLane } from "../../capture/restore.ts";
 import { mapStack } from "../../capture/stack.ts";
 import { createCodec } from "../../codec/codec.ts";
 import type { Codec, GraphLane } from "../../codec/contract.ts";
+import { keepCompiledCode } from "../../compile-cache.ts";
 import { jobId } from "../../job/keys.ts";
 import { storeAt } from "../../storage/locate.ts";
 import { setBroadcastCodec } from "../../values/broadcast.ts";
@@ -191,6 +192,7 @@ class LocalWorker {
       this.#channel.queue(encodeFrame(FRAME_ENDED, { sequence, end: told }, body));
     }
     this.#channel.flush();
+    if (sequence === 1) keepCompiledCode();
   }
 
   #hostFor(running: Running, firstIsMarked: boolean): BatchHost {
