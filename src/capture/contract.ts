@@ -6,6 +6,11 @@
 export interface CapturedFunction {
   /** SHA-256 of `bytes`, hex. Equal functions with equal captured values have equal hashes in every process. */
   readonly hash: string;
+  /**
+   * What the function is, wherever it stands: SHA-256 of its code, its captured values and the user's files that it imports.
+   * Reads these files; taken only where a job has a name.
+   */
+  identity(): string;
   readonly bytes: Uint8Array;
   /** The function's name, or "" . */
   readonly name: string;

@@ -64,9 +64,12 @@ function prototypeRecord(
     : null;
 }
 
-/** The same for the same class in every process: where it is exported, or where it stands and which of these it is. */
+/**
+ * The same for the same class in every process: where it is exported, or its file and text, which of the equal texts
+ * there it is, and which of the classes made there. Not its line: items of it are to stay equal when that moves.
+ */
 function classKey(capture: CaptureContext, unit: CodeUnit, fn: CallableObject): string {
-  const { script, location, text } = unit;
+  const { script, start, text } = unit;
   const known = classNames.known(fn);
   if (known !== undefined) return known;
   const exported = script.isRestored ? undefined : capture.ownExport(fn, script, () => unit.scopes);
@@ -75,7 +78,7 @@ function classKey(capture: CaptureContext, unit: CodeUnit, fn: CallableObject): 
     classNames.remember(fn, key);
     return key;
   }
-  const place = `${script.url}:${location.lineNumber}:${location.columnNumber}`;
+  const place = `${script.url}:${script.source.slice(0, start).split(text).length - 1}`;
   return classNames.nameOf(
     fn,
     `class:${createHash("sha256").update(`${place}\n${text}`).digest("hex").slice(0, 20)}`,

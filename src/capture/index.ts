@@ -7,12 +7,13 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { isNative } from "../codec/graph/builtins.ts";
-import { packGraph } from "../codec/graph/envelope.ts";
+import { type Graph, packGraph } from "../codec/graph/envelope.ts";
 import type { GraphTable } from "../codec/graph/nodes.ts";
 import { CaptureError, UsageError } from "../errors.ts";
 import { writeGraph } from "./capture-graph.ts";
 import { isClosed, isConstant } from "./closed.ts";
 import type { CapturedFunction, CaptureOptions } from "./contract.ts";
+import { identityOf } from "./identity.ts";
 import { shortPath } from "./steps.ts";
 import { pathOf } from "./urls.ts";
 
@@ -59,7 +60,7 @@ export function captureFunction(fn: AnyFunction, options: CaptureOptions = {}): 
   });
   const unit = capture.units.find((candidate) => candidate.fn === fn);
   const location = unit?.label.split("  ")[1] ?? graph.table.imports[0]?.specifier ?? "";
-  const captured = describe(packGraph(graph), fn.name, location, capture.warnings);
+  const captured = describe(graph, fn.name, location, capture.warnings);
   if (graph.table.closed && isConstant(capture) && !isNative(fn)) constant[userFiles].set(fn, captured);
   return captured;
 }
@@ -107,14 +108,16 @@ export function captureModule(
     name: exportName === "default" ? "" : exportName,
   };
   const location = target.startsWith("file:") ? shortPath(pathOf(target)) : target;
-  return describe(packGraph({ table, bodies: [] }), table.name, location, []);
+  return describe({ table, bodies: [] }, table.name, location, []);
 }
 
 function describe(
-  bytes: Uint8Array,
+  graph: Graph,
   name: string,
   location: string,
   warnings: readonly string[],
 ): CapturedFunction {
-  return { hash: createHash("sha256").update(bytes).digest("hex"), bytes, name, location, warnings };
+  const bytes = packGraph(graph);
+  const hash = createHash("sha256").update(bytes).digest("hex");
+  return { hash, identity: () => identityOf(bytes), bytes, name, location, warnings };
 }

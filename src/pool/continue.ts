@@ -32,7 +32,7 @@ const nameKey = (call: Call): string => {
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .slice(0, 40);
-  return `${NAMES}${slug}-${digest}/${call.captured.hash.slice(0, 16)}/`;
+  return `${NAMES}${slug}-${digest}/${call.captured.identity().slice(0, 16)}/`;
 };
 
 /** Begins to look for outcomes of earlier jobs with the call's name. */

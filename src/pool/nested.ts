@@ -49,6 +49,7 @@ async function runNested(
   const { call, fn, inputs } = decodeNestedCall(request.payload);
   const captured: CapturedFunction = {
     hash: call.functionHash,
+    identity: () => call.functionHash,
     bytes: fn,
     name: call.functionName,
     location: call.functionLocation,
