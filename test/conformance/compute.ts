@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -159,9 +159,7 @@ export function describeCompute(name: string, open: () => Promise<ComputeUnderTe
   describe(`${name}: functions`, () => {
     it("that are damaged in the store can't be loaded, and say so", async () => {
       const key = await probe.prepare((x: number) => x + 100);
-      const bytes = Buffer.from(await under.store.get(key));
-      bytes[bytes.length - 1]! ^= 1;
-      await under.store.put(key, bytes);
+      await damage(under.store, key);
       const attempt = probe.startKey(key, [1]);
       const end = await within(attempt.ended);
       if (end.kind !== "unloadable") throw new Error(`ended ${JSON.stringify(end)}`);
@@ -742,4 +740,14 @@ function throwInTick(item: string): string {
     });
   }
   return item;
+}
+
+/** Another byte than was written, as a bad disk gives it; where objects are no files, as a put of other bytes. */
+async function damage(store: ObjectStore, key: string): Promise<void> {
+  const file = store.localPath?.(key);
+  if (file !== undefined) chmodSync(file, 0o600);
+  const bytes = file === undefined ? Buffer.from(await store.get(key)) : readFileSync(file);
+  bytes[20]! ^= 1;
+  if (file === undefined) await store.put(key, bytes);
+  else writeFileSync(file, bytes);
 }
