@@ -63,7 +63,7 @@ export class Session {
   /** Journals of other drivers that this one took over. */
   readonly ledJournals = new Map<string, LedJournal>();
   /** Stores of values that calls may refer to (broadcasts): jobs wait for them. */
-  readonly uploads = new Set<Promise<unknown>>();
+  readonly uploads = new Set<() => Promise<unknown>>();
   /** Jobs that running tasks asked for, by the attempt that waits for them. */
   readonly nested = new Map<number, Set<JobCore>>();
   onRequest: ((request: NestedRequest, core: JobCore, depth: number) => void) | undefined;
@@ -143,7 +143,7 @@ export class Session {
   ready(): MaybePromise<void> {
     const lease = this.#lease.ensure();
     if (this.uploads.size === 0) return lease;
-    return Promise.all([lease, ...this.uploads]).then(() => {});
+    return Promise.all([lease, ...[...this.uploads].map((upload) => upload())]).then(() => {});
   }
 
   /** Stores a captured function once; a promise only the first time. */

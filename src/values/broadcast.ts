@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isAnyArrayBuffer } from "node:util/types";
 import type { Codec } from "../codec/contract.ts";
 import { foundUnready } from "../codec/graph/unready.ts";
 import { UsageError } from "../errors.ts";
@@ -104,25 +105,34 @@ export interface BroadcastHome {
   readonly codec: Codec;
   readonly store: ObjectStore;
   readonly location: StoreLocation;
-  /** Jobs that start wait for these. */
-  readonly uploads: Set<Promise<unknown>>;
+  /** Jobs that start wait for these: each stores a value, unless that is done, and tries again where it failed. */
+  readonly uploads: Set<() => Promise<unknown>>;
   /** Writes the driver's lease, before which cleaning may take away what no job refers to. */
   lease(): MaybePromise<void>;
 }
 
 /** @throws UnserializableError at once if the value can't be stored */
 export function broadcast<T>(home: BroadcastHome, value: T): Broadcast<T> {
-  const chunks = home.codec.encode(value, "broadcast value");
+  const encoded = home.codec.encode(value, "broadcast value");
+  // The bytes of an array are its own: a change of it before they are sent would not match their hash.
+  const isBinary = ArrayBuffer.isView(value) || isAnyArrayBuffer(value);
+  const chunks = isBinary ? encoded.map((chunk) => new Uint8Array(chunk)) : encoded;
   const hash = createHash("sha256");
   for (const chunk of chunks) hash.update(chunk);
   const key = valueKey(hash.digest("hex"));
-  const upload = store(home, key, chunks);
+  let storing: Promise<unknown> | undefined;
+  const upload = (): Promise<unknown> => {
+    storing ??= store(home, key, chunks).then(
+      () => home.uploads.delete(upload),
+      (error) => {
+        storing = undefined;
+        throw error;
+      },
+    );
+    return storing;
+  };
   home.uploads.add(upload);
-  // A failure stays among the uploads: it fails the jobs that would need the value.
-  upload.then(
-    () => home.uploads.delete(upload),
-    () => {},
-  );
+  upload().catch(() => {}); // it fails the jobs that start, which try again
   return new Broadcast<T>(key, home.location, { value });
 }
 

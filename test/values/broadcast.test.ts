@@ -21,7 +21,7 @@ import { BareWorker } from "../worker/worker-parts.ts";
 const location = { kind: "far away" } as unknown as StoreLocation;
 const driverCodec = createCodec(driverGraphLane());
 let store: MeteredStore;
-let uploads: Set<Promise<unknown>>;
+let uploads: Set<() => Promise<unknown>>;
 
 beforeEach(() => {
   registerHandles();
@@ -41,9 +41,12 @@ function startProcess(keptBytes?: number): BroadcastValues {
 
 async function shared<T>(value: T): Promise<Broadcast<T>> {
   const handle = broadcast({ codec: driverCodec, store, location, uploads, lease: () => {} }, value);
-  await Promise.all(uploads);
+  await settleUploads();
   return handle;
 }
+
+/** What a job that starts does. */
+const settleUploads = () => Promise.all([...uploads].map((upload) => upload()));
 
 /** A value as another process gets it. */
 const sent = async <T>(value: T): Promise<T> => {
@@ -118,6 +121,25 @@ describe("a broadcast in a store that can't be read at once", () => {
     expect(second.key).toBe(first.key);
     expect(store.usage().put?.requests).toBe(1);
     expect(second.value).not.toBe(first.value);
+  });
+
+  it("that could not be stored is tried again by the next job", async () => {
+    const { put } = store;
+    store.put = () => Promise.reject(new Error("away"));
+    const handle = broadcast({ codec: driverCodec, store, location, uploads, lease: () => {} }, [1]);
+    await expect(settleUploads()).rejects.toThrow("away");
+    store.put = put;
+    await settleUploads();
+    expect(uploads.size).toBe(0);
+    expect((await sent(handle)).value).toEqual([1]);
+  });
+
+  it("has the bytes that it had when it was made", async () => {
+    const bytes = new Uint8Array(100_000).fill(1);
+    const handle = broadcast({ codec: driverCodec, store, location, uploads, lease: () => {} }, bytes);
+    bytes.fill(2);
+    await settleUploads();
+    expect((await sent(handle)).value[0]).toBe(1);
   });
 
   it("is read-only, and one value for all handles of a process", async () => {
