@@ -50,7 +50,8 @@ export interface CallOptions {
 export interface PoolOptions extends CallOptions {
   /** Where tasks run: `local` (default). Environment: KINGLET_COMPUTE. */
   compute?: "local";
-  /** Where objects live: a folder, by default `.kinglet`, or `s3://bucket/prefix`. Environment: KINGLET_STORAGE. */
+  /** Where objects live: a folder, by default `.kinglet`, `s3://bucket/prefix` or `redis://host:port/db?prefix=…`. Environment:
+   * KINGLET_STORAGE. */
   storage?: string;
   /** `process` (default): survives any process's crash. `fsync`: power loss too. */
   durability?: "process" | "fsync";
@@ -122,7 +123,7 @@ const POOL_RULES: Record<keyof PoolOptions, Rule> = {
   compute: oneOf("local"),
   storage: {
     check: (v) => typeof v === "string" && v.length > 0,
-    expected: "the path of a folder, or s3://bucket/prefix",
+    expected: "the path of a folder, s3://bucket/prefix or redis://host:6379/0",
   },
   durability: oneOf("process", "fsync"),
   logs: boolean,

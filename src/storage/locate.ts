@@ -7,11 +7,12 @@ import { openDiskStore } from "./disk.ts";
 import { FOOTER_BYTES, parseFooter } from "./disk-object.ts";
 import { LateStore } from "./layers/late.ts";
 import { withRetry } from "./layers/retry.ts";
+import { isRedisUrl, parseRedisLocation, type RedisLocation, showRedisLocation } from "./redis/location.ts";
 import { parseS3Location, type S3Location, showS3Location } from "./s3/location.ts";
 import { withSegmentedLogs } from "./segmented-log.ts";
 
 /** Which store to open: plain JSON, so that it can travel to workers and inside handles. Holds no secret. */
-export type StoreLocation = DiskLocation | S3Location;
+export type StoreLocation = DiskLocation | S3Location | RedisLocation;
 
 export interface DiskLocation {
   readonly kind: "disk";
@@ -26,12 +27,13 @@ const REMOTE_RETRIES = { attempts: 10, maxDelayMs: 10_000 } as const;
 export const isStoreUrl = (storage: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(storage);
 
 /**
- * The location that the option `storage` names: a folder, or `s3://bucket/prefix`.
+ * The location that the option `storage` names: a folder, `s3://bucket/prefix`, or `redis://host:port/db?prefix=…`.
  * @throws UsageError BAD_OPTION
  * @example parseStoreLocation("s3://my-bucket/kinglet?region=eu-west-1")
  */
 export function parseStoreLocation(storage: string, durability?: DiskLocation["durability"]): StoreLocation {
   if (/^s3:/i.test(storage)) return parseS3Location(storage);
+  if (isRedisUrl(storage)) return parseRedisLocation(storage);
   if (!isStoreUrl(storage)) {
     return { kind: "disk", root: path.resolve(storage), ...(durability ? { durability } : {}) };
   }
@@ -40,15 +42,17 @@ export function parseStoreLocation(storage: string, durability?: DiskLocation["d
     "BAD_OPTION",
     `the storage is a URL of ${JSON.stringify(scheme)}, which Kinglet doesn't know`,
     {
-      remedy: "Use a folder, or s3://bucket/prefix.",
+      remedy: "Use a folder, s3://bucket/prefix, or redis://host:6379/0?prefix=name.",
       details: { option: "storage" },
     },
   );
 }
 
 /** For messages: the folder, or the URL's main parts. */
-export const showStoreLocation = (location: StoreLocation): string =>
-  location.kind === "disk" ? location.root : showS3Location(location);
+export const showStoreLocation = (location: StoreLocation): string => {
+  if (location.kind === "disk") return location.root;
+  return location.kind === "s3" ? showS3Location(location) : showRedisLocation(location);
+};
 
 const open = new Map<string, Promise<ObjectStore>>();
 
@@ -84,7 +88,8 @@ export async function openStoreAt(location: StoreLocation): Promise<ObjectStore>
 /** As `openStoreAt`, at once: a remote store opens with its first use, which throws what opening it throws. */
 export function openStoreLate(location: StoreLocation): ObjectStore {
   if (location.kind === "disk") return openDisk(location);
-  const capabilities = { append: "emulated", putIfAbsent: true, durable: true } as const;
+  const append = location.kind === "s3" ? "emulated" : "native";
+  const capabilities = { append, putIfAbsent: true, durable: true } as const;
   return new LateStore(showStoreLocation(location), capabilities, () => openStoreAt(location));
 }
 
@@ -96,10 +101,19 @@ interface Remote {
   check(): Promise<void>;
 }
 
-async function openRemote(location: S3Location): Promise<Remote> {
+async function openRemote(location: S3Location | RedisLocation): Promise<Remote> {
+  if (location.kind === "redis") return openRedis(location);
   const { openS3Store } = await import("./s3/store.ts");
   const bucket = openS3Store(location);
   return { store: withSegmentedLogs(withRetry(bucket, REMOTE_RETRIES)), check: () => bucket.check() };
+}
+
+async function openRedis(location: RedisLocation): Promise<Remote> {
+  const { openRedisKeyValueStore } = await import("./redis/store.ts");
+  const { checkRedis } = await import("./redis/check.ts");
+  const { objectsOnKeys } = await import("./objects-on-keys/store.ts");
+  const keys = await openRedisKeyValueStore(location);
+  return { store: withRetry(objectsOnKeys(keys), REMOTE_RETRIES), check: () => checkRedis(keys) };
 }
 
 /**

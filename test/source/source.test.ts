@@ -58,14 +58,14 @@ const ENTRIES = [
 const BACKENDS: readonly Backend[] = [
   { files: /^storage\/(disk|memory)\.ts$/, namedBy: ["storage/locate.ts"] },
   { files: /^storage\/s3\//, namedBy: ["storage/locate.ts"] },
+  { files: /^storage\/redis\//, namedBy: ["storage/locate.ts"] },
   { files: /^compute\/local\//, namedBy: ["pool.ts", "open-early.ts"] },
 ];
 
 /** Contracts' parts that only tests and later backends use. */
 const WITHOUT_USER = {
   "storage/memory.ts": "the store of tests and of the simulation",
-  "storage/kv/": "the contract that Redis fulfils, and its plainest form for tests",
-  "storage/redis/": "a location of its own follows",
+  "storage/kv/memory.ts": "the key-value contract in its plainest form, for tests",
   "storage/layers/": "go around stores that can fail for a while: S3, and the simulation's",
 };
 

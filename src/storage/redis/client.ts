@@ -2,7 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { StoreError, UsageError } from "../../errors.ts";
 import { isRedirection, redisFailure } from "./failures.ts";
-import { addressOf, describeLocation, type RedisLocation } from "./location.ts";
+import { Busy, letProcessEnd } from "./idle.ts";
+import { addressOf, type RedisLocation, showRedisLocation } from "./location.ts";
 import { type RedisCommands, SCRIPTS } from "./scripts.ts";
 
 export interface RedisClientOptions {
@@ -27,6 +28,7 @@ export class RedisClient {
   readonly #ioredis: IoRedis;
   readonly #location: RedisLocation;
   readonly #options: RedisClientOptions;
+  readonly #busy = new Busy();
   #connectionError: Error | undefined;
   #closed = false;
 
@@ -34,12 +36,16 @@ export class RedisClient {
     this.#ioredis = ioredis;
     this.#location = location;
     this.#options = options;
-    this.description = describeLocation(location);
+    this.description = showRedisLocation(location);
     this.#redis = location.cluster ? this.#cluster() : this.#single();
     for (const [name, lua] of Object.entries(SCRIPTS)) {
       this.#redis.defineCommand(name, { lua, numberOfKeys: 2 });
     }
+    letProcessEnd(this.#redis);
     this.#redis.on("error", (error: Error) => {
+      this.#connectionError = error;
+    });
+    this.#redis.on("node error", (error: Error) => {
       this.#connectionError = error;
     });
     this.#redis.on("ready", () => {
@@ -51,13 +57,20 @@ export class RedisClient {
   /** @throws StoreError if there is no such server, or it doesn't let us in; UsageError if ioredis isn't installed */
   static async open(location: RedisLocation, options: RedisClientOptions = {}): Promise<RedisClient> {
     const client = new RedisClient(await loadIoRedis(), location, options);
+    client.#busy.begin();
     try {
       await client.#redis.connect();
+      // ioredis goes on in database 0 where it can't select the one that was asked for.
+      const { db } = addressOf(location);
+      if (db !== 0) await (client.#redis as Redis).select(db);
+      return client;
     } catch (error) {
+      const failure = client.failure(error, "connect");
       await client.close();
-      throw client.failure(error, "connect");
+      throw failure;
+    } finally {
+      client.#busy.end();
     }
-    return client;
   }
 
   /** What `use` makes of the answer; a failure becomes the StoreError that it means. */
@@ -68,10 +81,27 @@ export class RedisClient {
     use: (answer: T, key: string) => R = identity as (answer: T) => R,
   ): Promise<R> {
     if (this.#closed) return Promise.reject(this.failure(undefined, action, key));
+    this.#busy.begin();
     return request(this.commands).then(
-      (answer) => use(answer, key!),
-      async (error: unknown) => use(await this.#again(error, request, action, key), key!),
+      (answer) => {
+        this.#busy.end();
+        return use(answer, key!);
+      },
+      (error: unknown) =>
+        this.#again(error, request, action, key)
+          .finally(() => this.#busy.end())
+          .then((answer) => use(answer, key!)),
     );
+  }
+
+  /** Settles as `work` does, and keeps the process alive until then. */
+  async whileBusy<T>(work: () => Promise<T>): Promise<T> {
+    this.#busy.begin();
+    try {
+      return await work();
+    } finally {
+      this.#busy.end();
+    }
   }
 
   failure(error: unknown, action: string, key?: string): Error {
@@ -110,6 +140,7 @@ export class RedisClient {
       retryStrategy: () => null,
     });
     redis.on("error", () => {});
+    letProcessEnd(redis);
     return redis;
   }
 
@@ -167,6 +198,8 @@ export class RedisClient {
       clusterRetryStrategy: backoffMs,
       // Nothing that may have been done is sent again: see the class.
       retryDelayOnFailover: 0,
+      // A moved slot is told by MOVED.
+      slotsRefreshInterval: 0,
       slotsRefreshTimeout: this.#options.connectTimeoutMs ?? 5_000,
       redisOptions: { ...redisOptions, maxRetriesPerRequest: 0 },
     });

@@ -37,7 +37,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     code: "STORE_CORRUPT",
     remedy: "Another program uses the same names: choose another prefix (redis://host?prefix=mine).",
   },
-  CROSSSLOT: { code: "INTERNAL" },
+  CROSSSLOT: {
+    code: "STORE_UNWRITABLE",
+    remedy: "The server belongs to a cluster: write redis+cluster:// for redis://.",
+  },
 };
 
 /** The server lacks what Kinglet uses. */
@@ -61,7 +64,8 @@ export function redisFailure(
   if (error instanceof KingletError) return error;
   const cause = rootOf(error, connectionError);
   const { code, remedy } = meaningOf(cause.message);
-  return new StoreError(code, `can't ${action} in ${where}: ${cause.message}`, {
+  const place = action === "connect" ? "to" : "in";
+  return new StoreError(code, `can't ${action} ${place} ${where}: ${cause.message}`, {
     cause: withoutArguments(cause),
     ...(remedy === undefined ? {} : { remedy }),
     details: { key },
@@ -84,6 +88,12 @@ function meaningOf(message: string): Meaning {
     };
   }
   if (/without any password configured|Client sent AUTH/.test(message)) return LOGIN;
+  if (/Unknown RESP type/.test(message)) {
+    return {
+      ...RETRY,
+      remedy: "What answers there isn't Redis: check host and port, and rediss:// for TLS.",
+    };
+  }
   if (TOO_OLD.test(message)) return { code: "STORE_VERSION", remedy: "Kinglet needs Redis 6.2 or newer." };
   return RETRY;
 }

@@ -23,7 +23,7 @@ const DEFAULT_PORT = 6379;
 const DEFAULT_PREFIX = "kinglet";
 
 export function isRedisUrl(text: string): boolean {
-  return /^rediss?(\+cluster)?:/.test(text);
+  return /^rediss?(\+cluster)?:/i.test(text);
 }
 
 /**
@@ -68,7 +68,7 @@ export function addressOf(location: RedisLocation): RedisAddress {
 }
 
 /** For messages: without the user's name. */
-export function describeLocation({ url, prefix, cluster }: RedisLocation): string {
+export function showRedisLocation({ url, prefix, cluster }: RedisLocation): string {
   const plain = url.replace(/\/\/[^@]*@/, "//");
   return `${cluster ? plain.replace(":", "+cluster:") : plain}?prefix=${encodeURIComponent(prefix)}`;
 }

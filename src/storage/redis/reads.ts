@@ -15,7 +15,7 @@ const PAGE = 1000;
 export class RedisReads {
   readonly description: string;
   readonly capabilities = { durable: true, shared: true };
-  protected readonly client: RedisClient;
+  readonly client: RedisClient;
   protected readonly names: RedisNames;
 
   constructor(client: RedisClient, prefix: string, cluster: boolean) {

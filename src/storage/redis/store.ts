@@ -210,7 +210,7 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
     options: WaitOptions = {},
   ): Promise<WaitResult> {
     const { start, slot } = this.bucketOf(key);
-    return this.#watcher.wait({ name: start + key, slot }, since, options);
+    return this.client.whileBusy(() => this.#watcher.wait({ name: start + key, slot }, since, options));
   }
 
   async close(): Promise<void> {
