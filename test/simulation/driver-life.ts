@@ -4,11 +4,11 @@ import { type JobRef, jobId } from "../../src/job/keys.ts";
 import type { JobMeta } from "../../src/job/records.ts";
 import type { Takeover } from "../../src/job/takeover.ts";
 import type { DrawnInputs, JobInput, JobSpec, RunningJob, Scheduler } from "../../src/scheduler/driver.ts";
+import type { ObjectStore } from "../../src/storage/contract.ts";
 import type { History } from "./history.ts";
 import { checkInvariants } from "./invariants.ts";
 import type { DriverPlan, JobPlan } from "./plan.ts";
 import { SimCompute, type TaskScript } from "./sim-compute.ts";
-import { ProcessStore } from "./sim-store.ts";
 import { DriverWitness, type Witness } from "./witness.ts";
 import { type Dice, Killed, SimProcess } from "./world.ts";
 
@@ -18,6 +18,8 @@ export interface LedJob {
   readonly journalId: string;
   readonly plan: JobPlan;
   readonly witness: Witness;
+  /** A driver that was to take it over found no journal: what its first driver had sent may still arrive. */
+  neverBegun?: boolean;
 }
 
 /** One driver process from its start to its end: it starts the jobs, or takes them over from the one before. */
@@ -28,7 +30,7 @@ export class DriverLife {
   readonly compute: SimCompute;
   readonly isLast: boolean;
   readonly #n: number;
-  readonly #store: ProcessStore;
+  readonly #store: ObjectStore;
   readonly #scheduler: Scheduler;
   readonly #dice: Dice;
   readonly #witnesses = new Map<string, DriverWitness>();
@@ -48,7 +50,7 @@ export class DriverLife {
     this.#dice = dice;
     this.isLast = n === history.plan.drivers.length - 1;
     this.process = new SimProcess(world, `driver${n}`, plan.killAt);
-    this.#store = new ProcessStore(disk, this.process, plan.store, dice);
+    this.#store = history.storeFor(this.process, plan.store);
     this.compute = new SimCompute({
       world,
       driver: this.process,
@@ -149,7 +151,8 @@ export class DriverLife {
       const mine = history.jobs.filter((job) => job.journalId === id);
       const taken = await this.#takeOver(id);
       if (!taken) {
-        this.open -= mine.length; // it was never begun
+        this.open -= mine.length;
+        for (const job of mine) job.neverBegun = true;
         continue;
       }
       for (const job of mine) {
@@ -171,13 +174,15 @@ export class DriverLife {
   async #takeOver(id: string): Promise<Takeover | undefined> {
     const { history, process } = this;
     const self = history.header(`driver${this.#n}`);
+    // A log of segments is there only with its first record: its driver may be about to write it.
+    let patience = this.isLast && history.plan.segmented ? 100 : 0;
     for (;;) {
       try {
         return await history.system.takeover.takeOver(this.#store, id, self, process.clock, { force: true });
       } catch (error) {
         const { code } = error as { code?: string };
-        if (code === "NOT_FOUND") return undefined;
-        if (code !== "JOB_LED_ELSEWHERE" || !this.isLast) throw error;
+        if (code === "NOT_FOUND" && patience-- <= 0) return undefined;
+        if ((code !== "JOB_LED_ELSEWHERE" && code !== "NOT_FOUND") || !this.isLast) throw error;
         await new Promise<void>((resolve) => process.after(10, resolve));
       }
     }

@@ -7,7 +7,7 @@ import type { SchedulerState } from "../../src/scheduler/machine.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
 import { DriverLife, type LedJob } from "./driver-life.ts";
 import { type HistoryPlan, planHistory } from "./plan.ts";
-import { ProcessStore } from "./sim-store.ts";
+import { ProcessStore, type StoreFaults } from "./sim-store.ts";
 import type { System } from "./system.ts";
 import { Violation, Witness } from "./witness.ts";
 import { Dice, SimProcess, World } from "./world.ts";
@@ -159,11 +159,21 @@ class History {
     return successorAfterMs === undefined && closeAtMs === undefined && !last.inTrouble && !last.process.dead;
   }
 
+  /** The common store, as a process sees it. */
+  storeFor(process: SimProcess, faults: StoreFaults): ObjectStore {
+    const late = this.plan.segmented ? this.world : undefined;
+    return this.#withLogs(new ProcessStore(this.disk, process, faults, this.dice, late));
+  }
+
+  #withLogs(store: ObjectStore): ObjectStore {
+    return this.plan.segmented ? this.system.segments.withSegmentedLogs(store) : store;
+  }
+
   // — third parties
 
   #readNowAndThen(): void {
     const reader = new SimProcess(this.world, "reader");
-    const store = new ProcessStore(this.disk, reader, { delayMs: 2, appendFails: 0 }, this.dice);
+    const store = this.storeFor(reader, { delayMs: 2, appendFails: 0 });
     const read = async () => {
       for (const id of new Set(this.jobs.map((job) => job.journalId))) await this.#readJournal(store, id);
     };
@@ -210,7 +220,7 @@ class History {
   async #check(): Promise<void> {
     if (this.#problem) throw this.#problem;
     for (const job of this.jobs) {
-      const state = await this.#readJournal(this.disk, job.journalId);
+      const state = await this.#readJournal(this.#withLogs(this.disk), job.journalId);
       if (this.#problem) throw this.#problem;
       const folded = state?.jobs.get(job.number);
       if (!folded) {
@@ -218,6 +228,8 @@ class History {
           throw new Violation(`job ${job.number} was seen, and isn't in the store`);
         continue; // its driver died before it was recorded: the user saw the call fail
       }
+      // Its user saw the call fail; that its first record has arrived after all harms nobody.
+      if (job.neverBegun && job.witness.seen.size === 0 && folded.committedCount === 0) continue;
       if (!folded.ended) throw new Violation(`job ${job.number} has no end in the store`);
       if (folded.ended.state === "done" && folded.committedCount !== folded.total) {
         throw new Violation(

@@ -5,17 +5,23 @@ import { loadSystem, SOURCE_FOLDER } from "./system.ts";
 
 /** Each write is torn in so many places. */
 const TEARS = 6;
+const STORES = [
+  { delayMs: 0, segmented: false, which: "answers at once" },
+  { delayMs: 2, segmented: false, which: "answers later" },
+  { delayMs: 2, segmented: true, which: "can't append, and takes what the dead have sent" },
+];
 
 describe("a driver killed at every I/O boundary, and resumed by another", () => {
   for (const scenario of Object.keys(KILL_SCENARIOS)) {
-    for (const delayMs of [0, 2]) {
-      it(`${scenario}, on a store that answers ${delayMs === 0 ? "at once" : "later"}`, async () => {
+    for (const { delayMs, segmented, which } of STORES) {
+      it(`${scenario}, on a store that ${which}`, async () => {
         const system = await loadSystem(SOURCE_FOLDER);
-        const whole = await playHistory(system, killAt(scenario, Number.POSITIVE_INFINITY, 1, delayMs));
-        expect(whole.boundaries).toBeGreaterThan(10);
+        const endless = killAt(scenario, Number.POSITIVE_INFINITY, 1, delayMs, segmented);
+        const whole = await playHistory(system, endless);
+        expect(whole.boundaries).toBeGreaterThan(segmented ? 5 : 10);
         for (let boundary = 0; boundary < whole.boundaries; boundary++) {
           for (let seed = 1; seed <= TEARS; seed++) {
-            const plan = killAt(scenario, boundary, seed, delayMs);
+            const plan = killAt(scenario, boundary, seed, delayMs, segmented);
             await playHistory(system, plan).catch((error: Error) => {
               throw new Error(`killed at boundary ${boundary}, seed ${seed}: ${error.message}`, {
                 cause: error,

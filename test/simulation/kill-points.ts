@@ -71,25 +71,39 @@ export const KILL_SCENARIOS: Readonly<Record<string, Pick<HistoryPlan, "jobs"> &
  * The scenario with drivers that stop in the middle of their work, each at its own I/O boundary, and wake when a
  * successor has done it all: nobody had told them that they lead no more.
  */
-export function pauseAt(scenario: string, boundaries: readonly number[], seed: number): HistoryPlan {
+export function pauseAt(
+  scenario: string,
+  boundaries: readonly number[],
+  seed: number,
+  segmented = false,
+): HistoryPlan {
   const store = { delayMs: 2, appendFails: 0 };
   const calm: DriverPlan = { ...NO_TROUBLE, store };
   const drivers = boundaries.map((pauseAt) => ({ ...calm, pauseAt, successorAfterMs: 200 }));
-  return { ...killAt(scenario, Number.POSITIVE_INFINITY, seed, 2), drivers: [...drivers, calm] };
+  return { ...killAt(scenario, Number.POSITIVE_INFINITY, seed, 2, segmented), drivers: [...drivers, calm] };
 }
 
 /** The scenario with its driver killed at I/O boundary `killAt`; Infinity: never. The seed decides where writes tear. */
-export function killAt(scenario: string, killAt: number, seed: number, delayMs: number): HistoryPlan {
+export function killAt(
+  scenario: string,
+  killAt: number,
+  seed: number,
+  delayMs: number,
+  segmented = false,
+): HistoryPlan {
   const store = { delayMs, appendFails: 0 };
   const calm: DriverPlan = { ...NO_TROUBLE, store };
   return {
     seed,
     sharedJournal: false,
+    segmented,
     slots: 2,
     compute: HEALTHY,
     readerEveryMs: 5,
     policy: {},
     ...KILL_SCENARIOS[scenario]!,
+    // Records that gather for long would leave few boundaries.
+    ...(segmented ? { policy: { ...KILL_SCENARIOS[scenario]!.policy, gatherMs: 1, gatherMaxMs: 1 } } : {}),
     drivers: killAt === Number.POSITIVE_INFINITY ? [calm] : [{ ...calm, killAt }, calm],
   };
 }

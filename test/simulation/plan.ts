@@ -56,6 +56,8 @@ export interface HistoryPlan {
   readonly jobs: readonly JobPlan[];
   /** All jobs in one journal, as calls of `pool.run`. */
   readonly sharedJournal: boolean;
+  /** The store can't append: logs are rows of segments, and what is put may arrive when its sender is dead. */
+  readonly segmented: boolean;
   readonly slots: number;
   readonly compute: ComputeFaults;
   readonly drivers: readonly DriverPlan[];
@@ -76,6 +78,7 @@ const QUICK_POLICY: Partial<Policy> = {
   barrenAttempts: 20,
   throttledAttempts: 30,
   throttleMs: 20,
+  gatherMs: 10,
 };
 
 /** A history from its seed, and nothing else. */
@@ -103,6 +106,7 @@ export function planHistory(seed: number): HistoryPlan {
     drivers: Array.from({ length: drivers }, (_, i) => planDriver(dice, i === drivers - 1)),
     readerEveryMs: dice.pick([7, 50, 400]),
     policy: dice.chance(0.8) ? QUICK_POLICY : {},
+    segmented: dice.chance(0.15),
   };
 }
 

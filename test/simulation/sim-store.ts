@@ -10,7 +10,7 @@ import type {
   PutBody,
   PutOptions,
 } from "../../src/storage/contract.ts";
-import { type Dice, Killed, type SimProcess } from "./world.ts";
+import { type Dice, Killed, type SimProcess, type World } from "./world.ts";
 
 export interface StoreFaults {
   /** Appends and existence checks are asynchronous, and take up to so many milliseconds; 0: synchronous. */
@@ -28,10 +28,13 @@ export class ProcessStore implements ObjectStore {
   readonly #process: SimProcess;
   readonly #faults: StoreFaults;
   readonly #dice: Dice;
+  readonly #world: World | undefined;
   readonly description = "simulated";
   readonly capabilities = { append: "native", putIfAbsent: true, durable: true } as const;
 
-  constructor(disk: ObjectStore, process: SimProcess, faults: StoreFaults, dice: Dice) {
+  /** `world`: puts go through a network, and take effect there, whatever has become of the process by then. */
+  constructor(disk: ObjectStore, process: SimProcess, faults: StoreFaults, dice: Dice, world?: World) {
+    this.#world = world;
     this.#disk = disk;
     this.#process = process;
     this.#faults = faults;
@@ -47,7 +50,8 @@ export class ProcessStore implements ObjectStore {
   }
 
   put(key: string, body: PutBody, options?: PutOptions) {
-    return this.#later(() => this.#disk.put(key, body, options));
+    const put = () => this.#disk.put(key, body, options);
+    return this.#world ? this.#send(this.#world, /\.log(\.\d+)?$/.test(key), put) : this.#later(put);
   }
 
   head(key: string): Promise<ObjectInfo | undefined> {
@@ -123,6 +127,45 @@ export class ProcessStore implements ObjectStore {
     const between = frames.slice(1).map((frame) => frame.offsetBytes);
     if (between.length > 0 && this.#dice.chance(0.5)) return this.#dice.pick(between);
     return this.#dice.int(0, bytes.length - 1);
+  }
+
+  /** As `#later`, but once it is sent it takes effect, be its sender dead, asleep, or told that it failed. */
+  #send<T>(world: World, isAppend: boolean, operation: () => Promise<T>): Promise<T> {
+    const dice = this.#dice;
+    return new Promise<T>((resolve, reject) => {
+      const answer = (action: () => void) =>
+        this.#process.deliver(() => {
+          try {
+            this.#process.boundary();
+            action();
+          } catch (error) {
+            if (!(error instanceof Killed)) throw error;
+          }
+        });
+      const fails = isAppend && dice.chance(this.#faults.appendFails);
+      const how = fails ? dice.pick(["never", "lost", "late"] as const) : undefined;
+      const fail = () => answer(() => reject(new Error(`simulated: the put was ${how}`)));
+      const arrive = async () => {
+        if (how === "never") return fail();
+        if (how === "late") {
+          fail();
+          world.after(dice.int(1, 400), () => void operation());
+          return;
+        }
+        const result = await operation();
+        if (how === "lost") fail();
+        else answer(() => resolve(result));
+      };
+      this.#process.after(0, () => {
+        try {
+          this.#process.boundary();
+        } catch (error) {
+          if (error instanceof Killed) return;
+          throw error;
+        }
+        world.after(dice.int(0, this.#faults.delayMs), () => void arrive());
+      });
+    });
   }
 
   /** Asynchronously, after a while; never, if the process is killed meanwhile. */

@@ -9,21 +9,23 @@ export interface System {
   readonly fold: typeof import("../../src/job/fold.ts");
   readonly takeover: typeof import("../../src/job/takeover.ts");
   readonly memory: typeof import("../../src/storage/memory.ts");
+  readonly segments: typeof import("../../src/storage/segmented-log.ts");
   readonly state: typeof import("../../src/scheduler/state.ts");
 }
 
 export async function loadSystem(sourceFolder: string): Promise<System> {
   const load = (file: string) => import(pathToFileURL(path.join(sourceFolder, file)).href);
-  const [driver, resume, journal, fold, takeover, memory, state] = await Promise.all([
+  const [driver, resume, journal, fold, takeover, memory, segments, state] = await Promise.all([
     load("scheduler/driver.ts"),
     load("scheduler/resume.ts"),
     load("job/journal.ts"),
     load("job/fold.ts"),
     load("job/takeover.ts"),
     load("storage/memory.ts"),
+    load("storage/segmented-log.ts"),
     load("scheduler/state.ts"),
   ]);
-  return { driver, resume, journal, fold, takeover, memory, state };
+  return { driver, resume, journal, fold, takeover, memory, segments, state };
 }
 
 export const SOURCE_FOLDER = path.resolve(import.meta.dirname, "../../src");
