@@ -54,7 +54,11 @@ export interface Invocation {
   /** The inputs of the tasks: a packed run (job/entries.ts). */
   readonly inputs: Uint8Array;
   readonly options: InvocationOptions;
+  /** Index → number of this try, from 2 on, of the tasks that were tried before; the others are tried for the first time. */
+  readonly tries?: TaskTries;
 }
+
+export type TaskTries = Readonly<Record<number, number>>;
 
 export interface InvocationOptions {
   /** Limit for each task; none if undefined. */

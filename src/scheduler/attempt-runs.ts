@@ -107,6 +107,7 @@ export class AttemptRuns implements ComputeEvents {
       count,
       inputs,
       options: job.invocationOptions,
+      ...(start.tries ? { tries: start.tries } : undefined),
     };
     if (job.isWatched) {
       job.emit({ kind: "attempt-started", atMs: attempt.startedMs, attempt: id, slot, first, count, backup });

@@ -1,4 +1,4 @@
-import type { AttemptEnd } from "../compute/contract.ts";
+import type { AttemptEnd, TaskTries } from "../compute/contract.ts";
 import type { TaskFailureKind } from "../job/entries.ts";
 import type { RangePairs } from "./range-set.ts";
 
@@ -114,6 +114,8 @@ export type Command =
       readonly count: number;
       /** The tasks run elsewhere as well. */
       readonly backup: boolean;
+      /** Of those that were tried before. */
+      readonly tries?: TaskTries;
     }
   | { readonly type: "cancel"; readonly attempt: number; readonly how: "revoke" | "abort" }
   /** Record these parts of the proposal as the tasks' outcomes. */

@@ -1,5 +1,5 @@
 import { Fifo } from "./fifo.ts";
-import { knownTasks, takeTasks } from "./job-state.ts";
+import { knownTasks, takeTasks, triesOf } from "./job-state.ts";
 import type { SchedulerState } from "./machine.ts";
 import type { AttemptState, JobState, SlotState } from "./model.ts";
 import { batchTasks } from "./policy.ts";
@@ -115,7 +115,17 @@ export function startAttempt(
   state.attempts.set(attempt.id, attempt);
   job.attempts.add(attempt);
   const count = end - first;
-  state.out.push({ type: "start", job: job.id, attempt: attempt.id, slot: slot.name, first, count, backup });
+  const tries = triesOf(job, first, end);
+  state.out.push({
+    type: "start",
+    job: job.id,
+    attempt: attempt.id,
+    slot: slot.name,
+    first,
+    count,
+    backup,
+    ...(tries ? { tries } : undefined),
+  });
   return attempt;
 }
 

@@ -1,3 +1,4 @@
+import type { TaskTries } from "../compute/contract.ts";
 import type { JobPlan } from "./commands.ts";
 import { Durations } from "./durations.ts";
 import type { AttemptState, Charges, JobState } from "./model.ts";
@@ -89,4 +90,13 @@ export function knownTasks(job: JobState): number {
 
 export function isComplete(job: JobState): boolean {
   return job.inputDone && job.decided.size >= job.drawn;
+}
+
+/** Numbers of the tries that begin now, of tasks that failed or were lost before; undefined where there are none. */
+export function triesOf(job: JobState, first: number, end: number): TaskTries | undefined {
+  let tries: Record<number, number> | undefined;
+  for (const [index, { infrastructure, thrown }] of job.charges ?? []) {
+    if (index >= first && index < end) (tries ??= {})[index] = 1 + infrastructure + thrown;
+  }
+  return tries;
 }

@@ -5,6 +5,8 @@ import { KingletError, UsageError } from "../errors.ts";
 export interface TaskSurroundings {
   readonly jobId: string;
   readonly attempt: number;
+  /** Which try of a task this is, from 1. */
+  readonly tryOf: (index: number) => number;
   /** How many maps this one is nested in. */
   readonly depth: number;
   /** The signal of the running task: aborted when the task is cancelled or has used up its time. */
@@ -59,9 +61,12 @@ export class TaskContext<Pool = unknown, Store = unknown> {
     this.#surroundings = surroundings;
   }
 
-  /** Number of the attempt that runs this task, unique within the driver: another try has another number. */
+  /**
+   * Which try of this task this is: 1 at first, 2 after one that failed or whose worker was lost. A backup of a slow
+   * try has that one's number; a driver that resumes the job begins with 1 again.
+   */
   get attempt(): number {
-    return this.#surroundings.attempt;
+    return this.#surroundings.tryOf(this.index);
   }
 
   /** Id of the job. */

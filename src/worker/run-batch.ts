@@ -217,6 +217,7 @@ function surroundingsOf(invocation: Invocation, host: BatchHost, control: BatchC
   return {
     jobId: jobId(invocation.job),
     attempt: invocation.attempt,
+    tryOf: (index) => invocation.tries?.[index] ?? 1,
     depth: invocation.options.depth ?? 0,
     signal: () => control.signal(),
     request: (payload) => host.request(payload),

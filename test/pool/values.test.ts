@@ -167,6 +167,16 @@ onEveryStore(() => {
       ]);
     });
 
+    it("ctx.attempt counts the tries of each task from 1, errors and crashes alike", async () => {
+      const pool = testPool({ concurrency: 2 });
+      const tries = (failing: number, ctx: { attempt: number }) => {
+        if (ctx.attempt > failing) return ctx.attempt;
+        if (ctx.attempt === 2) process.exit(3);
+        throw new RangeError(`try ${ctx.attempt}`);
+      };
+      expect(await pool.map(tries, [0, 1, 2, 3, 0], { retryErrors: 5, retries: 5 })).toEqual([1, 2, 3, 4, 1]);
+    });
+
     it("on: another pool", async () => {
       const [here, there] = [testPool(), testPool()];
       const job = here.map((n) => n + 1, [1], { on: there });

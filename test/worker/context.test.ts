@@ -7,6 +7,7 @@ const codec: Codec = { encode: () => [], decode: () => undefined };
 const surroundings: TaskSurroundings = {
   jobId: "job-1",
   attempt: 7,
+  tryOf: (index) => (index === 5 ? 2 : 1),
   depth: 0,
   signal: () => new AbortController().signal,
   request: async (payload) => payload,
@@ -17,7 +18,7 @@ describe("the context of a task", () => {
   const context = new TaskContext(surroundings, 5, codec);
 
   it("tells where the task stands", () => {
-    expect([context.index, context.attempt, context.jobId]).toEqual([5, 7, "job-1"]);
+    expect([context.index, context.attempt, context.jobId]).toEqual([5, 2, "job-1"]);
   });
 
   const misuses: [string, (i: never) => unknown][] = [

@@ -1,5 +1,5 @@
 import type { JobRef, OutcomeLocation } from "../../job/contract.ts";
-import type { Invocation, InvocationOptions, OutcomeReport } from "../contract.ts";
+import type { Invocation, InvocationOptions, OutcomeReport, TaskTries } from "../contract.ts";
 import { binaryFrame, FACTS_AT, FRAME_INVOKE, FRAME_OUTCOMES, withRest } from "./protocol.ts";
 
 /**
@@ -23,11 +23,14 @@ export interface JobHead {
   readonly journalPrefix: string;
   readonly functionKey: string;
   readonly options: InvocationOptions;
+  /** Of the next batch alone. */
+  readonly tries?: TaskTries;
 }
 
 export function jobHeadOf(invocation: Invocation): JobHead {
-  const { slot, job, journalPrefix, functionKey, options } = invocation;
-  return { slot, journalId: job.journalId, journalPrefix, functionKey, options };
+  const { slot, job, journalPrefix, functionKey, options, tries } = invocation;
+  const head = { slot, journalId: job.journalId, journalPrefix, functionKey, options };
+  return tries === undefined ? head : { ...head, tries };
 }
 
 /** Whether the worker that has heard `head` knows all of the invocation but its numbers and inputs. */
@@ -36,6 +39,8 @@ export function isOfJob(head: JobHead, invocation: Invocation): boolean {
     head.functionKey === invocation.functionKey &&
     head.journalId === invocation.job.journalId &&
     head.slot === invocation.slot &&
+    head.tries === undefined &&
+    invocation.tries === undefined &&
     haveEqualOptions(head.options, invocation.options)
   );
 }
@@ -80,6 +85,7 @@ export function decodeInvoke(body: Buffer, head: JobHead): Invocation {
     count: body.readUInt32LE(12),
     inputs: body.subarray(INVOKE_BYTES),
     options: head.options,
+    ...(head.tries ? { tries: head.tries } : undefined),
   };
 }
 
