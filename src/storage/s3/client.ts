@@ -18,6 +18,8 @@ export interface S3Request {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestBody;
   readonly signal?: AbortSignal | undefined;
+  /** As HttpRequest's. */
+  readonly into?: Uint8Array;
   /** Statuses beside 2xx that are answers, not failures. */
   readonly accept?: readonly number[];
   /** What it is for, e.g. `write "a/b"`. */
@@ -90,7 +92,7 @@ export class S3Client {
 
   #dispatch(request: S3Request, credentials: Credentials): Promise<HttpResponse> {
     const { address, transport, clock } = this.#parts;
-    const { method, object, body, signal } = request;
+    const { method, object, body, signal, into } = request;
     const path = object === undefined ? address.basePath || "/" : `${address.basePath}/${escapePath(object)}`;
     const query = request.query === undefined ? "" : escapeQuery(request.query);
     const headers = this.#signer.sign(
@@ -112,6 +114,7 @@ export class S3Client {
       headers,
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
+      ...(into === undefined ? {} : { into }),
     });
   }
 

@@ -3,7 +3,7 @@ import { corrupt } from "../failures.ts";
 import type { Retry } from "../layers/retry.ts";
 import { bodyCheck } from "./checksums.ts";
 import type { S3Client, S3Request } from "./client.ts";
-import type { HttpResponse } from "./transport.ts";
+import { type HttpResponse, unfilled } from "./transport.ts";
 
 export interface DownloadParts {
   readonly client: S3Client;
@@ -48,14 +48,15 @@ async function getWhole(
     verify(first.headers, [first.body], key, parts.where);
     return first.body;
   }
-  const whole = new Uint8Array(first.totalBytes);
+  const into = unfilled(first.totalBytes);
   let filledBytes = 0;
-  for await (const body of pieces(parts, key, { first, start: 0, end: first.totalBytes, signal })) {
-    whole.set(body, filledBytes);
+  for await (const body of pieces(parts, key, { first, start: 0, end: first.totalBytes, signal, into })) {
+    // Most are there already.
+    if (body.buffer !== into.buffer) into.set(body, filledBytes);
     filledBytes += body.byteLength;
   }
-  verify(first.headers, [whole], key, parts.where);
-  return whole;
+  verify(first.headers, [into], key, parts.where);
+  return into;
 }
 
 /** The object in pieces, several fetched ahead, given in order. */
@@ -88,6 +89,8 @@ interface Span {
   readonly start: number;
   readonly end: number;
   readonly signal: AbortSignal | undefined;
+  /** Where the bytes from `start` on belong, if all are to be kept. */
+  readonly into?: Uint8Array;
 }
 
 async function* pieces(parts: DownloadParts, key: string, span: Span): AsyncIterable<Uint8Array> {
@@ -99,7 +102,8 @@ async function* pieces(parts: DownloadParts, key: string, span: Span): AsyncIter
   const fetchAhead = (): void => {
     for (; next < end && ahead.length < PIECES_IN_FLIGHT; next += PIECE_BYTES) {
       const [from, to] = [next, Math.min(next + PIECE_BYTES, end)];
-      const piece = parts.retry(() => getPiece(parts, key, from, to, signal), signal);
+      const place = span.into?.subarray(from - start, to - start);
+      const piece = parts.retry(() => getPiece(parts, key, from, to, signal, place), signal);
       // Heard of when its turn comes.
       piece.catch(() => {});
       ahead.push(piece);
@@ -146,8 +150,9 @@ async function getPiece(
   start: number,
   end: number,
   signal: AbortSignal | undefined,
+  into?: Uint8Array,
 ): Promise<Piece> {
-  const request = readRequest(parts, key, signal);
+  const request = { ...readRequest(parts, key, signal), ...(into === undefined ? {} : { into }) };
   // HTTP has no empty range: whether the object is there is asked all the same.
   if (end <= start) return emptyPiece(await parts.client.send({ ...request, method: "HEAD" }));
   const range = end >= NO_END ? `bytes=${start}-` : `bytes=${start}-${end - 1}`;

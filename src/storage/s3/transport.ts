@@ -8,6 +8,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: RequestBody;
   readonly signal?: AbortSignal;
+  /** Where the body of a 206 of just this length goes, to spare a copy. */
+  readonly into?: Uint8Array;
 }
 
 /** Chunks in memory, or a body that can be read again for another try. */
@@ -37,7 +39,7 @@ export interface TransportOptions {
 }
 
 /** Bodies go out in pieces of this size, so that a slow upload counts as going on. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 1024 * 1024;
 
 /**
  * HTTP/1.1 by undici's dispatcher, the quickest way to send a request from Node (docs/decisions/0005-s3-client.md).
@@ -93,7 +95,8 @@ function dispatch(pool: Pool, request: HttpRequest): Promise<HttpResponse> {
         status = code;
         headers = received as Record<string, string>;
         // A HEAD's length is that of the object.
-        if (method !== "HEAD") collect = new Collector(headers["content-length"]);
+        if (method !== "HEAD")
+          collect = new Collector(headers["content-length"], code === 206 ? request.into : undefined);
       },
       onResponseData(_controller, chunk) {
         collect.add(chunk);
@@ -137,9 +140,10 @@ class Collector {
   readonly #chunks: Uint8Array[] = [];
   #sizeBytes = 0;
 
-  constructor(contentLength: string | undefined) {
-    const { buffer } = Buffer.allocUnsafeSlow(Number(contentLength ?? 0));
-    if (contentLength !== undefined) this.#whole = new Uint8Array(buffer);
+  constructor(contentLength: string | undefined, into?: Uint8Array) {
+    if (contentLength === undefined) return;
+    const lengthBytes = Number(contentLength);
+    this.#whole = into?.byteLength === lengthBytes ? into : unfilled(lengthBytes);
   }
 
   add(chunk: Uint8Array): void {
@@ -152,4 +156,9 @@ class Collector {
     if (this.#whole) return this.#whole;
     return this.#chunks.length === 0 ? new Uint8Array(0) : new Uint8Array(Buffer.concat(this.#chunks));
   }
+}
+
+/** Bytes of their own that are all going to be written: zeroing them first would take a tenth of a big download. */
+export function unfilled(sizeBytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer);
 }
