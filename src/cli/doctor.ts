@@ -98,7 +98,8 @@ async function checkStorage(folder: string): Promise<string> {
     await store.delete([`${prefix}/object`, `${prefix}/log`]);
     await store.close();
   }
-  return `${folder}: writes, put-if-absent and append work`;
+  const append = store.capabilities.append === "native" ? " and append" : "";
+  return `${folder}: writes, reads, put-if-absent${append} work`;
 }
 
 async function checkPut(store: ObjectStore, key: string): Promise<void> {

@@ -104,7 +104,7 @@ interface Remote {
 async function openRemote(location: S3Location | RedisLocation): Promise<Remote> {
   if (location.kind === "redis") return openRedis(location);
   const { openS3Store } = await import("./s3/store.ts");
-  const bucket = openS3Store(location);
+  const bucket = openS3Store(location, { retry: REMOTE_RETRIES });
   return { store: withSegmentedLogs(withRetry(bucket, REMOTE_RETRIES)), check: () => bucket.check() };
 }
 

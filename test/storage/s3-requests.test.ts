@@ -34,8 +34,8 @@ describe("signatures", () => {
 
 describe("the storage s3://…", () => {
   it.each([
-    ["s3://bucket", {}, { bucket: "bucket", prefix: "" }],
-    ["s3://bucket/a/b/", {}, { bucket: "bucket", prefix: "a/b" }],
+    ["s3://bucket?region=r", {}, { bucket: "bucket", prefix: "", region: "r" }],
+    ["s3://bucket/a/b/?region=r", {}, { bucket: "bucket", prefix: "a/b", region: "r" }],
     [
       "s3://bucket/a%20b",
       { AWS_REGION: "eu-west-1" },
@@ -57,6 +57,7 @@ describe("the storage s3://…", () => {
 
   it.each([
     ["s3://", "bucket"],
+    ["s3://bucket/x", "AWS_REGION"],
     ["s3://B@cket:1/x", "credentials|bucket"],
     ["s3://key:secret@bucket/x", "credentials"],
     ["s3://bucket/a//b", "empty segment"],

@@ -72,7 +72,11 @@ function createWait(options: RetryOptions): Wait {
   const { attempts = 5, baseDelayMs = 50, maxDelayMs = 5_000 } = options;
   const { throttledAttempts = 4 * attempts, clock = awakeClock, random = Math.random } = options;
   return async (error, failures, signal) => {
-    if (!isWorthRetry(error) || failures >= (isThrottled(error) ? throttledAttempts : attempts)) throw error;
+    if (!isWorthRetry(error)) throw error;
+    if (failures >= (isThrottled(error) ? throttledAttempts : attempts)) {
+      givenUp.add(error as StoreError);
+      throw error;
+    }
     signal?.throwIfAborted();
     const longestMs = Math.min(maxDelayMs, baseDelayMs * 2 ** (failures - 1));
     await new Promise<void>((resolve, reject) => {
@@ -178,8 +182,11 @@ class RetryLayer extends StoreLayer {
   }
 }
 
+/** Failures that have had their tries: retries around retries would multiply them. */
+const givenUp = new WeakSet<StoreError>();
+
 function isWorthRetry(error: unknown): boolean {
-  return error instanceof StoreError && error.code === "STORE_UNAVAILABLE";
+  return error instanceof StoreError && error.code === "STORE_UNAVAILABLE" && !givenUp.has(error);
 }
 
 /** The server asks for patience: it works, only not for so many at once. */

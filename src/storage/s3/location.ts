@@ -56,7 +56,7 @@ export function parseS3Location(text: string, env: Environment = process.env): S
   if (pathStyle !== null && pathStyle !== "true" && pathStyle !== "false") {
     throw badLocation(text, `pathStyle is ${JSON.stringify(pathStyle)}, neither true nor false`);
   }
-  return {
+  const location: S3Location = {
     kind: "s3",
     bucket,
     prefix: prefixOf(text, url),
@@ -64,6 +64,9 @@ export function parseS3Location(text: string, env: Environment = process.env): S
     ...(region ? { region } : {}),
     ...(pathStyle === null ? {} : { pathStyle: pathStyle === "true" }),
   };
+  // Without a region it means no server.
+  addressOf(location, env);
+  return location;
 }
 
 /** @throws UsageError BAD_OPTION where no region is known */

@@ -64,14 +64,17 @@ export function openS3Store(location: S3Location, options: S3StoreOptions = {}):
   return new BucketStore(location, options);
 }
 
+const CHECK_ATTEMPTS = 5;
+
 class BucketStore implements S3Store {
   readonly description: string;
   readonly capabilities = { append: false as const, putIfAbsent: true, durable: true };
   readonly where: string;
   readonly client: S3Client;
   readonly retry: Retry;
-  readonly marker: string;
   readonly #before: string;
+  readonly #checked: CheckedStore;
+  readonly #checkRetry: Retry;
   #check: Promise<void> | undefined;
   #joinsIfAbsent: Promise<boolean> | undefined;
 
@@ -82,7 +85,6 @@ class BucketStore implements S3Store {
     this.description = showS3Location(location);
     this.where = this.description;
     this.#before = location.prefix === "" ? "" : `${location.prefix}/`;
-    this.marker = this.#before + MARKER;
     this.retry = createRetry({ clock, ...options.retry });
     this.client = new S3Client({
       address,
@@ -95,6 +97,15 @@ class BucketStore implements S3Store {
       throttle: new Throttle({ maxInFlight: connections, clock }),
       clock,
     });
+    this.#checked = {
+      client: this.client,
+      retry: this.retry,
+      where: this.where,
+      marker: this.#before + MARKER,
+    };
+    // Who waits for a first answer shall hear soon that there is none.
+    const attempts = Math.min(options.retry?.attempts ?? CHECK_ATTEMPTS, CHECK_ATTEMPTS);
+    this.#checkRetry = createRetry({ clock, ...options.retry, attempts });
   }
 
   get requests(): Readonly<Record<string, number>> {
@@ -103,7 +114,7 @@ class BucketStore implements S3Store {
 
   check(): Promise<void> {
     if (this.#check === undefined) {
-      this.#check = checkStore(this);
+      this.#check = checkStore({ ...this.#checked, retry: this.#checkRetry });
       this.#check.catch(() => {
         this.#check = undefined;
       });
@@ -168,8 +179,7 @@ class BucketStore implements S3Store {
   readonly nameOf = (key: string): string => this.#before + key;
 
   readonly joinsIfAbsent = (): Promise<boolean> => {
-    const checked: CheckedStore = this;
-    this.#joinsIfAbsent ??= joinsIfAbsent(checked);
+    this.#joinsIfAbsent ??= joinsIfAbsent(this.#checked);
     this.#joinsIfAbsent.catch(() => {
       this.#joinsIfAbsent = undefined;
     });

@@ -44,6 +44,36 @@ describe("a store with retries", () => {
     expect(calls()).toBe(3);
   });
 
+  it("doesn't multiply the tries of retries that it goes around", async () => {
+    const { store, calls } = failing(...Array.from({ length: 20 }, unavailable));
+    const inner = withRetry(store, { attempts: 4, clock: jumpingClock() });
+    const outer = withRetry(inner, { attempts: 3, clock: jumpingClock() });
+    await expect(outer.get("a")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    expect(calls()).toBe(4);
+  });
+
+  it("is more patient with a server that only asks for fewer requests", async () => {
+    const busy = () => new StoreError("STORE_UNAVAILABLE", "slow down", { details: { throttled: true } });
+    const { store, calls } = failing(...Array.from({ length: 9 }, busy));
+    await store.put("a", text("x"));
+    const retried = withRetry(store, { attempts: 3, throttledAttempts: 10, clock: jumpingClock() });
+    expect(Buffer.from(await retried.get("a")).toString()).toBe("x");
+    expect(calls()).toBe(10);
+  });
+
+  it("tells the store which try of one put it is", async () => {
+    const store = openMemoryStore();
+    const tries: unknown[] = [];
+    store.put = async (_key, _body, options) => {
+      tries.push(options?.tryOf);
+      if (tries.length < 3) throw unavailable();
+      return { created: true };
+    };
+    await withRetry(store, { clock: jumpingClock() }).put("a", text("x"), { ifAbsent: true });
+    expect(tries).toMatchObject([{ earlierTries: 0 }, { earlierTries: 1 }, { earlierTries: 2 }]);
+    expect(new Set(tries.map((each) => (each as { putId: string }).putId)).size).toBe(1);
+  });
+
   it("gives up after its attempts, with the last error", async () => {
     const last = unavailable();
     const { store, calls } = failing(unavailable(), unavailable(), last, unavailable());
