@@ -44,18 +44,19 @@ const KEPT_BYTES = 256 * 1024;
  *
  * @example
  * const start = buffer.begin();
- * buffer.room(4);
- * buffer.end = buffer.bytes.writeUInt32LE(7, buffer.end);
+ * buffer.addU32(7);
  * const lengthBytes = buffer.finish(start); // with the frame's header
  */
 export class FrameBuffer {
   bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  /** Of the same memory. Buffer's own methods are JavaScript, and slow until they have run for long. */
+  #view = new DataView(this.bytes.buffer);
   /** Where the next byte goes. */
   end = 0;
 
   clear(): void {
     this.end = 0;
-    if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    if (this.bytes.length > KEPT_BYTES) this.#use(Buffer.allocUnsafeSlow(FIRST_BYTES));
   }
 
   /** Makes sure of `sizeBytes` behind `end`. */
@@ -64,7 +65,12 @@ export class FrameBuffer {
     if (needBytes <= this.bytes.length) return;
     const grown = Buffer.allocUnsafeSlow(Math.max(needBytes, this.bytes.length * 2));
     this.bytes.copy(grown, 0, 0, this.end);
-    this.bytes = grown;
+    this.#use(grown);
+  }
+
+  #use(bytes: Buffer<ArrayBuffer>): void {
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 
   /** Begins a frame; its payload comes next. */
@@ -79,8 +85,8 @@ export class FrameBuffer {
   finish(start: number): number {
     const { bytes, end } = this;
     const payloadAt = start + FRAME_HEADER_BYTES;
-    bytes.writeUInt32LE(end - payloadAt, start);
-    bytes.writeUInt32LE(checksum(bytes.subarray(payloadAt, end)), start + 4);
+    this.#view.setUint32(start, end - payloadAt, true);
+    this.#view.setUint32(start + 4, checksum(bytes.subarray(payloadAt, end)), true);
     return end - start;
   }
 
@@ -102,12 +108,14 @@ export class FrameBuffer {
 
   addU32(value: number): void {
     this.room(4);
-    this.end = this.bytes.writeUInt32LE(value, this.end);
+    this.#view.setUint32(this.end, value, true);
+    this.end += 4;
   }
 
   addF64(value: number): void {
     this.room(8);
-    this.end = this.bytes.writeDoubleLE(value, this.end);
+    this.#view.setFloat64(this.end, value, true);
+    this.end += 8;
   }
 }
 

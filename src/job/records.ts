@@ -101,6 +101,7 @@ const TYPE_CODE = {
 const TYPE_OF_CODE = new Map<number, JournalRecord["type"]>(
   Object.entries(TYPE_CODE).map(([type, code]) => [code, type as JournalRecord["type"]]),
 );
+const CLOSING_BRACE = 0x7d;
 const END_STATES: readonly JobEndState[] = ["done", "failed", "cancelled", "broken"];
 
 /** Adds a record's payload to the frame that was begun. */
@@ -127,7 +128,7 @@ export function writeRecord(record: JournalRecord, to: FrameBuffer): void {
       if (record.json) {
         to.addText(`{"job":${record.json.begin}`);
         to.addBytes(record.json.rest);
-        to.addText("}");
+        to.addByte(CLOSING_BRACE);
       } else to.addText(`{"job":${JSON.stringify(record.job)}}`);
       break;
     default: {
@@ -165,15 +166,12 @@ const COMMIT_BYTES = 33;
 
 function writeCommit(record: CommitRecord, to: FrameBuffer): void {
   const { location } = record;
-  to.room(COMMIT_BYTES);
-  const { bytes, end: at } = to;
-  bytes.writeUInt32LE(record.jobNumber, at);
-  bytes.writeDoubleLE(record.first, at + 4);
-  bytes.writeUInt32LE(record.count, at + 12);
-  bytes.writeUInt32LE(record.failed, at + 16);
-  bytes.writeDoubleLE(location.offsetBytes, at + 20);
-  bytes.writeUInt32LE(location.lengthBytes, at + 28);
-  to.end = at + COMMIT_BYTES - 1; // the type's byte is there already
+  to.addU32(record.jobNumber);
+  to.addF64(record.first);
+  to.addU32(record.count);
+  to.addU32(record.failed);
+  to.addF64(location.offsetBytes);
+  to.addU32(location.lengthBytes);
   to.addText(location.log);
 }
 
