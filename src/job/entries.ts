@@ -188,11 +188,10 @@ export class Run implements RunHeader {
     const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (view.length < RUN_HEADER_BYTES) throw new RangeError(`a run of ${view.length} bytes has no header`);
     this.bytes = view;
-    const head = new DataView(bytes.buffer, bytes.byteOffset, RUN_HEADER_BYTES);
-    this.jobNumber = head.getUint32(0, true);
-    this.attempt = head.getUint32(4, true);
-    this.first = head.getFloat64(8, true);
-    this.count = head.getUint32(16, true);
+    this.jobNumber = view.readUInt32LE(0);
+    this.attempt = view.readUInt32LE(4);
+    this.first = view.readDoubleLE(8);
+    this.count = view.readUInt32LE(16);
     this.allOk = (view[20]! & FLAG_ALL_OK) !== 0;
   }
 

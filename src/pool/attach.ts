@@ -7,8 +7,8 @@ import { livingLeader, takeOver } from "../job/takeover.ts";
 import type { CallOptions } from "../options.ts";
 import { resumeParts } from "../scheduler/resume.ts";
 import { JobCore, type JobEnding } from "./job-handle.ts";
+import { cancelled, endJob, jobSpec } from "./job-spec.ts";
 import type { LedJournal, Session } from "./session.ts";
-import { cancelled, endJob, jobSpec } from "./start.ts";
 
 /** How often the journal of a job that another process leads is looked at. */
 const FOLLOW_MS = 250;
@@ -152,6 +152,7 @@ class Attachment {
     if (job.ended !== undefined || isComplete(job)) return this.#finish(job);
     const parts = await resumeParts(led.journal, state, job);
     const options = job.meta.options as CallOptions;
+    const { input, settled, adopted } = parts;
     const spec = jobSpec({
       session,
       core,
@@ -159,9 +160,11 @@ class Attachment {
       journal: led.journal,
       call: { kind: job.meta.kind, options, depth: 0 },
       functionHash: job.meta.functionHash,
-      input: parts.input,
+      input,
+      settled,
+      adopted,
     });
-    core.running = session.scheduler.submit({ ...spec, settled: parts.settled, adopted: parts.adopted });
+    core.running = session.scheduler.submit(spec);
     if (this.#cancelled !== undefined) core.running.cancel(this.#cancelled);
   }
 }

@@ -5,8 +5,8 @@ import { journalPrefix, NAMES } from "../job/keys.ts";
 import { readFrame } from "../job/log-reader.ts";
 import type { DrawnInputs, JobInput } from "../scheduler/contract.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
+import type { Call } from "./job-spec.ts";
 import type { Session } from "./session.ts";
-import type { Call } from "./start.ts";
 
 /**
  * Jobs with a name: run the script again and it goes on. Outcomes of earlier jobs of the same name and function are

@@ -120,14 +120,13 @@ export function decodeOutcomes(body: Buffer): DecodedOutcomes {
   const logNameBytes = body[5]!;
   const runAt = OUTCOMES_BYTES + logNameBytes;
   const run = body.subarray(runAt);
-  const head = new DataView(body.buffer, body.byteOffset, body.length);
   const report = {
     location: logNameBytes === 0 ? undefined : decodeLocation(body, logNameBytes),
     // Of the run's own header (job/entries.ts).
-    first: head.getFloat64(runAt + 8, true),
-    count: head.getUint32(runAt + 16, true),
+    first: body.readDoubleLE(runAt + 8),
+    count: body.readUInt32LE(runAt + 16),
     run,
-    busyMs: head.getFloat64(20, true),
+    busyMs: body.readDoubleLE(20),
   };
   return { ended: body[4] === 1, report };
 }
