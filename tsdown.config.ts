@@ -71,6 +71,9 @@ export default defineConfig([
     entry: {
       index: "src/index.ts",
       pool: "src/pool.ts",
+      dataflow: "src/dataflow/index.ts",
+      // An entry of its own, so that workers import it and not what the driver needs.
+      "dataflow-tasks": "src/dataflow/tasks.ts",
       cli: "src/cli/main.ts",
       observe: "src/observe/preload.ts",
     },

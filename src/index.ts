@@ -30,5 +30,5 @@ export { PoolSlice } from "./slices/pool-slice.ts";
 export type { Broadcast } from "./values/broadcast.ts";
 export { PoolFile } from "./values/pool-file.ts";
 export { type Secret, secret } from "./values/secret.ts";
-export { type NamedStore, StoredObject } from "./values/stored-object.ts";
+export { type ByteRange, type NamedStore, StoredObject } from "./values/stored-object.ts";
 export { task } from "./values/task-module.ts";

@@ -1,7 +1,24 @@
 import { KingletError, UsageError } from "../errors.ts";
 import { NAMED } from "../job/keys.ts";
-import type { ObjectStore } from "../storage/contract.ts";
+import type { GetOptions, ObjectStore } from "../storage/contract.ts";
 import { type StoreLocation, storeAt } from "../storage/locate.ts";
+
+/** A part of an object; one that reaches past the end is cut short. A part isn't checked against the object's checksum. */
+export interface ByteRange {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+function optionsOf(range: ByteRange | undefined): GetOptions {
+  if (range === undefined) return {};
+  for (const name of ["offsetBytes", "lengthBytes"] as const) {
+    if (Number.isSafeInteger(range[name]) && range[name] >= 0) continue;
+    throw new UsageError("BAD_ARGUMENT", `store: ${name} of a range is ${String(range[name])}`, {
+      remedy: "Give { offsetBytes, lengthBytes } as whole numbers from 0.",
+    });
+  }
+  return { range: { offsetBytes: range.offsetBytes, lengthBytes: range.lengthBytes } };
+}
 
 /** A named object in the pool's store: a small handle to return, capture or pass on; its bytes stay where they are. */
 export class StoredObject {
@@ -13,9 +30,9 @@ export class StoredObject {
     this.location = location;
   }
 
-  /** @throws StoreError NOT_FOUND if it was deleted */
-  async bytes(): Promise<Uint8Array> {
-    return (await storeAt(this.location)).get(NAMED + this.key);
+  /** All bytes, or those of `range`. @throws StoreError NOT_FOUND if it was deleted */
+  async bytes(range?: ByteRange): Promise<Uint8Array> {
+    return (await storeAt(this.location)).get(NAMED + this.key, optionsOf(range));
   }
 
   /** As UTF-8. */
@@ -23,9 +40,9 @@ export class StoredObject {
     return Buffer.from(await this.bytes()).toString("utf8");
   }
 
-  /** In chunks, in bounded memory. */
-  async *stream(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* (await storeAt(this.location)).getStream(NAMED + this.key);
+  /** All bytes, or those of `range`, in chunks, in bounded memory. */
+  async *stream(range?: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* (await storeAt(this.location)).getStream(NAMED + this.key, optionsOf(range));
   }
 }
 
@@ -71,10 +88,10 @@ export class NamedStore {
     return new StoredObject(key, this.location);
   }
 
-  /** The bytes of an object. @throws StoreError NOT_FOUND */
-  async get(key: string): Promise<Uint8Array> {
+  /** The bytes of an object, or those of `range`. @throws StoreError NOT_FOUND */
+  async get(key: string, range?: ByteRange): Promise<Uint8Array> {
     checkKey(key);
-    return (await this.#opened()).get(NAMED + key);
+    return (await this.#opened()).get(NAMED + key, optionsOf(range));
   }
 
   /** A handle, or undefined where there is no such object. */

@@ -84,6 +84,23 @@ export class TaskContext<Pool = unknown, Store = unknown> {
     return console.log;
   }
 
+  /**
+   * A value as bytes, as items and results are encoded; to keep values in objects of your own.
+   * @throws UnserializableError
+   */
+  encode(value: unknown): Uint8Array {
+    const chunks = this.#codec.encode(value, "value");
+    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  }
+
+  /**
+   * The value that `encode` got; a promise of it where it holds functions or classes of imported modules.
+   * Large binary values are views of `bytes`. @throws StoreError STORE_CORRUPT, STORE_VERSION
+   */
+  decode(bytes: Uint8Array): unknown {
+    return this.#codec.decode(bytes);
+  }
+
   /** For maps inside this task. */
   get pool(): Pool {
     return (this.#pool ??= this.#surroundings.services.pool(this.#surroundings, this.#codec) as Pool);

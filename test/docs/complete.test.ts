@@ -75,6 +75,17 @@ describe("the API reference", () => {
     expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(api.text))).toEqual([]);
   });
 
+  it("names everything of kinglet/dataflow on its own page", () => {
+    const names = exportsOf("src/dataflow/index.ts");
+    const { text } = page("docs/dataflow.md");
+    expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
+    const options = membersOf("src/dataflow/map-reduce.ts", "MapReduceOptions");
+    const rows = rowsOf(page("docs/dataflow.md"), "`mapReduce(pool, inputs, options)`").map(([name]) =>
+      firstCode(name),
+    );
+    expect(options.filter((name) => !rows.includes(name))).toEqual([]);
+  });
+
   it("has a section for each method of a pool", () => {
     const methods = new Set([...membersOf("src/pool.ts", "NestedPool"), ...membersOf("src/pool.ts", "Pool")]);
     for (const name of methods)

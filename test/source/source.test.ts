@@ -39,9 +39,10 @@ const LAYERS: Layers = [
   ["compute/"],
   ["observers.ts"],
   ["pool.ts", "pool/", "config.ts"],
-  ["dataflow/", "observe/"],
+  ["observe/"],
   ["open-early.ts"],
   ["index.ts"],
+  ["dataflow/"],
   ["cli/"],
 ];
 
@@ -49,6 +50,7 @@ const LAYERS: Layers = [
 const ENTRIES = [
   "index.ts",
   "open-early.ts",
+  "dataflow/index.ts",
   "compute/local/worker-main.ts",
   "cli/main.ts",
   "observe/preload.ts",
@@ -99,6 +101,16 @@ describe("the source of the package", () => {
     expect(deadFiles(graph, ENTRIES).filter((file) => !excused(file))).toEqual([]);
   });
 
+  it("builds dataflow on what users have too: the public API, its errors and the rules of its options", () => {
+    const outside = graph.edges.filter(
+      ({ from, to }) => from.startsWith("dataflow/") && !to.startsWith("dataflow/"),
+    );
+    expect([...new Set(outside.map(({ to }) => to))].sort()).toEqual(["errors.ts", "index.ts", "options.ts"]);
+    expect(
+      graph.edges.filter(({ from, to }) => to.startsWith("dataflow/") && !/^(dataflow|cli)\//.test(from)),
+    ).toEqual([]);
+  });
+
   it("names concrete backends only where they are chosen", () => {
     expect(backendsNamedElsewhere(graph, BACKENDS)).toEqual([]);
   });
@@ -109,7 +121,9 @@ describe("the source of the package", () => {
   });
 
   it("shows no `any` in its public types", () => {
-    expect(exportedAny([path.join(SOURCE, "index.ts")], SOURCE)).toEqual([]);
+    expect(
+      exportedAny([path.join(SOURCE, "index.ts"), path.join(SOURCE, "dataflow/index.ts")], SOURCE),
+    ).toEqual([]);
   });
 });
 

@@ -1,0 +1,18 @@
+/**
+ * Kinglet's dataflow: more than map, on the same workers and the same store (`import … from "kinglet/dataflow"`).
+ * See docs/dataflow.md.
+ */
+export { Dataset } from "./dataset.ts";
+export type { DatasetPart } from "./dataset-part.ts";
+export {
+  type DatasetOutput,
+  type Emit,
+  type Inputs,
+  type MapReduceOptions,
+  mapReduce,
+  type ObjectsOutput,
+  type Results,
+  type StageOptions,
+} from "./map-reduce.ts";
+export { type ShufflePlan, type ShuffleSize, shufflePlan } from "./plan.ts";
+export type { ShuffleReport } from "./shuffle.ts";
