@@ -1,11 +1,4 @@
-import {
-  constants,
-  crc32,
-  deflateRawSync,
-  inflateRawSync,
-  zstdCompressSync,
-  zstdDecompressSync,
-} from "node:zlib";
+import { crc32, deflateRawSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { StoreError } from "../errors.ts";
 
 /**
@@ -18,7 +11,9 @@ const HEADER_BYTES = 16;
 const WAYS: readonly Compression[] = ["none", "zstd", "deflate"];
 const MAGIC = 0x4b444600;
 
-const ZSTD_FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+/** `ZSTD_c_compressionLevel` of zstd.h; the build takes nothing but functions from node:zlib. */
+const ZSTD_LEVEL = 100;
+const ZSTD_FAST = { params: { [ZSTD_LEVEL]: 1 } };
 
 /** A frame, as chunks. What doesn't get smaller is stored as it is. */
 export function packFrame(raw: Uint8Array, compression: Compression): [Uint8Array, Uint8Array] {
