@@ -6,6 +6,8 @@ import { FRAME_HEADER_BYTES, type Frame, frameAt, scanFrames } from "./frames.ts
 const WINDOW_BYTES = 4 * 1024 * 1024;
 /** Segments that are got at once, where a log turns out to have many. */
 const SEGMENTS_AT_ONCE = 8;
+/** Stores check whole objects, not ranges: bytes may have been damaged on their way to here only. */
+const FRAME_READS = 3;
 
 /** How far a log was read: reading goes on from here. */
 export interface LogPlace {
@@ -144,17 +146,19 @@ export async function readFrame(
   offsetBytes: number,
   lengthBytes: number,
 ): Promise<Uint8Array> {
-  const bytes = await store.get(key, { range: { offsetBytes, lengthBytes } });
-  const frame = frameAt(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
-  if (!frame || frame.lengthBytes !== lengthBytes) {
-    throw new StoreError(
-      "STORE_CORRUPT",
-      `${key}: the record at byte ${offsetBytes} is damaged (${bytes.length} of ${lengthBytes} bytes, or a wrong checksum) in ${store.description}`,
-      {
-        remedy: "Restore the object from a copy, or delete the job (kinglet clean <id>) and run it again.",
-        details: { key },
-      },
-    );
+  let gotBytes = 0;
+  for (let read = 1; read <= FRAME_READS; read++) {
+    const bytes = await store.get(key, { range: { offsetBytes, lengthBytes } });
+    const frame = frameAt(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
+    if (frame?.lengthBytes === lengthBytes) return frame.payload;
+    gotBytes = bytes.length;
   }
-  return frame.payload;
+  throw new StoreError(
+    "STORE_CORRUPT",
+    `${key}: the record at byte ${offsetBytes} is damaged (${gotBytes} of ${lengthBytes} bytes, or a wrong checksum) in ${store.description}`,
+    {
+      remedy: "Restore the object from a copy, or delete the job (kinglet clean <id>) and run it again.",
+      details: { key },
+    },
+  );
 }

@@ -25,6 +25,8 @@ const RECOVERY_S = 10;
 /** Of the recovery: from next to nothing, the way back isn't endless. */
 const MIN_RECOVERY_PER_S = 10;
 const MIN_RATE_PER_S = 1;
+/** Who sends fewer than this is not what overloads a server: one complaint doesn't make it slower than half of it. */
+const FEW_PER_S = 40;
 /** Servers count by seconds: what they refuse in the rest of one says nothing new. */
 const DECREASE_INTERVAL_MS = 1000;
 
@@ -65,7 +67,7 @@ export function onThrottled(
 ): ThrottleState {
   const heardBefore = startedMs < state.decreasedMs || nowMs < state.decreasedMs + DECREASE_INTERVAL_MS;
   if (heardBefore) return { ...state, nowMs };
-  const rate = Math.min(state.ratePerS, Math.max(achievedPerS, MIN_RATE_PER_S));
+  const rate = Math.min(state.ratePerS, Math.max(achievedPerS, FEW_PER_S));
   return {
     limit: Math.max(1, state.limit / 2),
     ratePerS: Math.max(MIN_RATE_PER_S, rate / 2),

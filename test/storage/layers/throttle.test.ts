@@ -16,6 +16,12 @@ describe("how much a server bears", () => {
     expect(state).toMatchObject({ limit: 32, ratePerS: 500, decreasedMs: 1000 });
   });
 
+  it("isn't taken for almost nothing because little was asked of it", () => {
+    const once = onThrottled(initialThrottle(LIMITS, 0), 900, 2, 1000);
+    expect(once.ratePerS).toBe(20);
+    expect(onThrottled(once, 1900, 2, 2000).ratePerS).toBe(10);
+  });
+
   it("is lowered once by all requests that were on their way together, and once a second", () => {
     let state = onThrottled(initialThrottle(LIMITS, 0), 900, 1000, 1000);
     for (let i = 0; i < 30; i += 1) state = onThrottled(state, 900 + i, 1000, 1010 + i);
