@@ -108,7 +108,8 @@ export function describeCompute(name: string, open: () => Promise<ComputeUnderTe
       };
       const short = await probe.start(fn, [3, -1], options);
       expect(await short.values()).toMatchObject(["xxx", { message: "negative" }]);
-      expect(short.reports.map(({ location }) => location)).toEqual([undefined]);
+      expect(short.reports.length).toBeGreaterThan(0);
+      expect(short.reports.every(({ location }) => location === undefined)).toBe(true);
       const long = await probe.start(fn, [20_000], options);
       expect(await long.values()).toEqual(["x".repeat(20_000)]);
       expect(long.reports[0]!.location).toBeDefined();
