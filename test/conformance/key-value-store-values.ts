@@ -135,6 +135,21 @@ export function describeWrites(current: Current): void {
       expect(versions.size).toBe(8);
     });
 
+    it("takes many calls at once, the last of a key winning", async () => {
+      const { store } = current();
+      const calls = Array.from({ length: 600 }, (_, i) => store.set(`k${i % 200}`, text(String(i))));
+      await Promise.all(calls);
+      const values = await Promise.all(Array.from({ length: 201 }, (_, i) => store.get(`k${i}`)));
+      expect(values.map(shown)).toEqual([
+        ...Array.from({ length: 200 }, (_, i) => String(400 + i)),
+        undefined,
+      ]);
+      const bad = store.set("\ud800", text("x"));
+      const good = store.set("good", text("x"));
+      await expect(bad).rejects.toMatchObject({ code: "BAD_KEY" });
+      await good;
+    });
+
     it("knows when it was", async () => {
       const { store } = current();
       const beforeMs = Date.now();

@@ -121,8 +121,13 @@ describeWith("redis", "a Redis store whose server", () => {
     const store = await opened();
     await admin.set("kinglet:k:short", "x");
     await admin.lpush("kinglet:k:list", "x");
-    expect(await rejection(store.get("short"))).toMatchObject({ code: "STORE_CORRUPT", key: "short" });
-    expect(await rejection(store.get("list"))).toMatchObject({ code: "STORE_CORRUPT", key: "list" });
+    const [short, other] = await Promise.allSettled([store.get("short"), store.get("other")]);
+    expect(short).toMatchObject({ reason: { code: "STORE_CORRUPT", key: "short" } });
+    expect(other).toEqual({ status: "fulfilled", value: undefined });
+    expect(await rejection(store.append("list", text("x")))).toMatchObject({
+      code: "STORE_CORRUPT",
+      key: "list",
+    });
   });
 
   it("goes away and comes back: calls fail meanwhile, and work again, without a new store", async () => {

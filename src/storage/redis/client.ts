@@ -94,11 +94,15 @@ export class RedisClient {
     );
   }
 
+  get isCluster(): boolean {
+    return this.#location.cluster ?? false;
+  }
+
   /** Settles as `work` does, and keeps the process alive until then. */
-  async whileBusy<T>(work: () => Promise<T>): Promise<T> {
+  async whileBusy<T>(work: (commands: RedisCommands) => Promise<T>): Promise<T> {
     this.#busy.begin();
     try {
-      return await work();
+      return await work(this.commands);
     } finally {
       this.#busy.end();
     }

@@ -2,6 +2,7 @@ import { StoreError } from "../../errors.ts";
 import { checkKeyName, checkReadSpan } from "../kv/checks.ts";
 import type { ListedKey, ListKeysOptions, PeekOptions, VersionedValue } from "../kv/contract.ts";
 import { modifiedMsOf, STAMP_BYTES, versionOf } from "../kv/versions.ts";
+import { Batch } from "./batch.ts";
 import type { RedisClient } from "./client.ts";
 import { listedKeys } from "./list.ts";
 import { type Bucket, memberOf, RedisNames } from "./names.ts";
@@ -10,6 +11,11 @@ import { type Bucket, memberOf, RedisNames } from "./names.ts";
 const GROUP = 512;
 /** Names that a server looks at in one step of `scan`. */
 const PAGE = 1000;
+
+interface Named {
+  readonly key: string;
+  readonly name: string;
+}
 
 /** What a key-value store in Redis reads: see KeyValueStore. */
 export class RedisReads {
@@ -24,15 +30,24 @@ export class RedisReads {
     this.names = new RedisNames(prefix, cluster);
   }
 
-  // `get`, as `set`, makes one promise beside ioredis's own: each further one costs 5 % of such a call.
   get(key: string): Promise<Uint8Array | undefined> {
     try {
       const name = this.bucketOf(key).start + key;
-      return this.client.run((redis) => redis.getBuffer(name), "read", key, this.#found);
+      if (this.client.closed || this.client.isCluster) {
+        return this.client.run((redis) => redis.getBuffer(name), "read", key, this.#found);
+      }
+      return this.#gets.add({ key, name });
     } catch (error) {
       return Promise.reject(error);
     }
   }
+
+  /** In a cluster each name of a command must be in the same slot. */
+  readonly #gets = new Batch<Named, Buffer | null, Uint8Array | undefined>({
+    send: (items) => this.client.whileBusy((redis) => redis.mgetBuffer(items.map(({ name }) => name))),
+    use: (stored, { key }) => this.#found(stored, key),
+    failure: (error, { key }) => this.client.failure(error, "read", key),
+  });
 
   readonly #found = (stored: Buffer | null, key: string): Uint8Array | undefined =>
     stored === null ? undefined : this.bytesOf(stored, key);

@@ -19,6 +19,7 @@ import type {
   WriteOptions,
 } from "../kv/contract.ts";
 import { STAMP_BYTES, Stamper, stampOf, versionOf } from "../kv/versions.ts";
+import { Batch } from "./batch.ts";
 import { RedisClient, type RedisClientOptions } from "./client.ts";
 import type { RedisLocation } from "./location.ts";
 import { memberOf } from "./names.ts";
@@ -43,6 +44,15 @@ export async function openRedisKeyValueStore(
 const NO_OPTIONS: WriteOptions = {};
 const nothing = (): undefined => undefined;
 
+/** Values from this size on go alone. */
+const BATCHED_BYTES = 16_384;
+
+interface Stored {
+  readonly key: string;
+  readonly name: string;
+  readonly stored: Buffer;
+}
+
 export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
   readonly #stamper = new Stamper();
   readonly #watcher: RedisWatcher;
@@ -60,6 +70,9 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
       checkSpan(key, 0, value.byteLength);
       checkTtl(key, ttlMs);
       const stored = this.#stamper.stamped(value);
+      if (ttlMs === undefined && this.#canBatch(stored)) {
+        return this.#sets.add({ key, name, stored });
+      }
       const write =
         ttlMs === undefined
           ? (redis: RedisCommands) => redis.set(name, stored)
@@ -69,6 +82,20 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
       return Promise.reject(error);
     }
   }
+
+  #canBatch(stored: Buffer): boolean {
+    return stored.length < BATCHED_BYTES && !this.client.closed && !this.client.isCluster;
+  }
+
+  readonly #sets = new Batch<Stored, unknown, void>({
+    send: (items) =>
+      this.client.whileBusy(async (redis) => {
+        await redis.mset(...items.flatMap(({ name, stored }) => [name, stored]));
+        return [];
+      }),
+    use: nothing,
+    failure: (error, { key }) => this.client.failure(error, "write", key),
+  });
 
   async #setListed(key: string, value: Uint8Array, options: WriteOptions): Promise<void> {
     await this.exchange(key, value, { ...options, maxBytes: 0 });
