@@ -1,4 +1,4 @@
-import { createHmac, hash } from "node:crypto";
+import { createHmac, createSecretKey, hash, type KeyObject } from "node:crypto";
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -36,7 +36,7 @@ export class Signer {
   #second = -1;
   #timestamp = "";
   /** The key derived from a secret holds for a day. */
-  #keyOf = { secret: "", day: "", key: Buffer.alloc(0) as Buffer };
+  #keyOf: { readonly secret: string; readonly day: string; readonly key: KeyObject } | undefined;
 
   constructor(region: string) {
     this.#region = region;
@@ -76,14 +76,16 @@ export class Signer {
     return this.#timestamp;
   }
 
-  #keyFor(secret: string, day: string): Buffer {
+  #keyFor(secret: string, day: string): KeyObject {
     const known = this.#keyOf;
-    if (known.secret === secret && known.day === day) return known.key;
+    if (known?.secret === secret && known.day === day) return known.key;
     const parts = [day, this.#region, "s3", "aws4_request"];
-    const key = parts.reduce<Buffer>(
-      (derived, part) => createHmac("sha256", derived).update(part).digest(),
+    const derived = parts.reduce<Buffer>(
+      (last, part) => createHmac("sha256", last).update(part).digest(),
       Buffer.from(`AWS4${secret}`),
     );
+    // As a KeyObject: Node 24 takes 10 µs for every HMAC whose key is a buffer.
+    const key = createSecretKey(derived);
     this.#keyOf = { secret, day, key };
     return key;
   }
