@@ -7,7 +7,7 @@ import { openStoreAt, parseStoreLocation } from "../../src/storage/locate.ts";
 import { describeWith } from "../services/services.ts";
 import { setFreshStorage, temporaryFolder } from "./pools.ts";
 
-export type StoreKind = "disk" | "s3";
+export type StoreKind = "disk" | "s3" | "redis";
 
 /**
  * Declares the tests once for every kind of store that jobs can live in: `testPool()` and `freshStorage()` give a store
@@ -26,6 +26,10 @@ export function onRemoteStores(declare: (kind: Exclude<StoreKind, "disk">) => vo
       return { env: s3().env, fresh: () => `s3://${bucket}/${randomUUID()}?pathStyle=true` };
     });
     declare("s3");
+  });
+  describeWith("redis", "in Redis", (redis) => {
+    useStorage(async () => ({ env: {}, fresh: () => `${redis().url}/0?prefix=${randomUUID()}` }));
+    declare("redis");
   });
 }
 
