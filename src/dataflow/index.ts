@@ -16,3 +16,4 @@ export {
 } from "./map-reduce.ts";
 export { type ShufflePlan, type ShuffleSize, shufflePlan } from "./plan.ts";
 export type { ShuffleReport } from "./shuffle.ts";
+export { type SortByKey, type SortOptions, type SortRecords, sort } from "./sort.ts";

@@ -22,8 +22,21 @@ export interface KeyRange {
   readonly high?: Uint8Array | undefined;
 }
 
-/** Where one run stands. */
-export class RunCursor {
+/** Where one run stands: at its next record, by whose key runs are compared. */
+export interface Cursor<Self> {
+  /** To the first record; false if there is none. */
+  open(): Promise<boolean>;
+  /** To the next record at hand; false if there is none: then `refill`. */
+  step(): boolean;
+  /** To the first record of the next bytes; false at the end of the run. */
+  refill(): Promise<boolean>;
+  /** Whether the record is beyond what is wanted: the run has nothing more to give. */
+  readonly isDone: boolean;
+  isBefore(other: Self): boolean;
+}
+
+/** A run of pairs. */
+export class RunCursor implements Cursor<RunCursor> {
   readonly #source: RunSource;
   readonly #frames: FrameReader;
   readonly #decode: Decode;
@@ -131,14 +144,14 @@ export class RunCursor {
 }
 
 /** Merges sorted runs; memory for a block and a chunk of each. */
-export class Merger {
-  readonly #heap: RunCursor[] = [];
+export class Merger<C extends Cursor<C> = RunCursor> {
+  readonly #heap: C[] = [];
 
   /** @param cursors not yet opened; all their first chunks are fetched, `parallel` at a time */
-  static async open(cursors: readonly RunCursor[], parallel = 16): Promise<Merger> {
-    const merger = new Merger();
+  static async open<C extends Cursor<C>>(cursors: readonly C[], parallel = 16): Promise<Merger<C>> {
+    const merger = new Merger<C>();
     const waiting = cursors.values();
-    const opened: RunCursor[] = [];
+    const opened: C[] = [];
     const work = async () => {
       for (const cursor of waiting) if (await cursor.open()) opened.push(cursor);
     };
@@ -151,7 +164,7 @@ export class Merger {
   }
 
   /** The run whose pair is the next; undefined at the end. */
-  get top(): RunCursor | undefined {
+  get top(): C | undefined {
     return this.#heap[0];
   }
 
@@ -164,7 +177,7 @@ export class Merger {
     return undefined;
   }
 
-  async #refill(top: RunCursor): Promise<void> {
+  async #refill(top: C): Promise<void> {
     if ((await top.refill()) && !top.isDone) this.#siftDown();
     else this.#pop();
   }

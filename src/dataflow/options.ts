@@ -32,7 +32,7 @@ const STAGE = [
   "signal",
 ] as const;
 
-const aFunction: Rule = { check: (v) => typeof v === "function", expected: "a function" };
+export const aFunction: Rule = { check: (v) => typeof v === "function", expected: "a function" };
 export const oneOf = (...values: unknown[]): Rule => ({
   check: (v) => values.includes(v),
   expected: values.map((v) => JSON.stringify(v)).join(" or "),
@@ -63,11 +63,22 @@ const RULES: Record<string, Rule> = {
 };
 
 const anything: Rule = { check: () => true, expected: "" };
-const WITH_STAGE = { ...RULES, ...Object.fromEntries(STAGE.map((name) => [name, anything])) };
+
+/** Options with rules of their own beside those for all tasks. @throws UsageError BAD_OPTION, UNKNOWN_OPTION */
+export function checkStage(
+  options: unknown,
+  rules: Record<string, Rule>,
+  where: string,
+): { checked: Record<string, unknown>; stage: CallOptions } {
+  const withStage = { ...Object.fromEntries(STAGE.map((name) => [name, anything])), ...rules };
+  const checked = checkOptions(options, withStage, where) as Record<string, unknown>;
+  const given = STAGE.filter((name) => checked[name] !== undefined).map((name) => [name, checked[name]]);
+  return { checked, stage: checkCallOptions(Object.fromEntries(given), where) };
+}
 
 /** @throws UsageError BAD_OPTION, UNKNOWN_OPTION, BAD_ARGUMENT */
 export function checkMapReduce(options: unknown, where: string): CheckedMapReduce {
-  const checked = checkOptions(options, WITH_STAGE, where) as Record<string, unknown>;
+  const { checked, stage } = checkStage(options, RULES, where);
   if (checked["map"] === undefined || (checked["reduce"] ?? checked["combine"]) === undefined) {
     throw new UsageError(
       "BAD_ARGUMENT",
@@ -83,11 +94,5 @@ export function checkMapReduce(options: unknown, where: string): CheckedMapReduc
       details: { option: "levels" },
     });
   }
-  return { ...checked, stage: stageOptions(checked, where) } as never;
-}
-
-/** The options for all tasks. @throws UsageError BAD_OPTION */
-export function stageOptions(options: Record<string, unknown>, where: string): CallOptions {
-  const given = STAGE.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
-  return checkCallOptions(Object.fromEntries(given), where);
+  return { ...checked, stage } as never;
 }

@@ -1,6 +1,7 @@
 import { StoreError } from "../errors.ts";
 import type { Context } from "../index.ts";
 import type { RunSource } from "./merge.ts";
+import type { Lost } from "./shuffle-spec.ts";
 
 /** A run of another task isn't there, or is damaged: it must be made again. */
 export class LostRun extends Error {
@@ -66,5 +67,16 @@ export class RangeSource implements RunSource {
   failure(error: unknown): unknown {
     const { code } = error as { code?: string };
     return code !== undefined && LOST.includes(code) ? new LostRun(this.#run, error) : error;
+  }
+}
+
+/** Says which run is lost in place of failing: the driver makes it again, and asks again. */
+export async function orLost<T>(work: () => Promise<T>): Promise<T | Lost> {
+  try {
+    return await work();
+  } catch (error) {
+    const lost = error instanceof LostRun ? error : (error as { cause?: unknown }).cause;
+    if (lost instanceof LostRun) return { lost: [lost.run] };
+    throw error;
   }
 }

@@ -1,11 +1,11 @@
-import { KingletError } from "../errors.ts";
-import { type CallOptions, type Job, type MapItems, type Pool, PoolFile, PoolSlice } from "../index.ts";
+import { type CallOptions, type MapItems, type Pool, PoolFile, PoolSlice } from "../index.ts";
 import { Dataset } from "./dataset.ts";
 import { isDatasetPart } from "./dataset-part.ts";
 import { cutKeys, rangeOf } from "./partitioner.ts";
 import { planOf, type ShufflePlan, shufflePlan } from "./plan.ts";
-import type { Lost, MapSpec, MergeInput, ReduceSpec } from "./shuffle-spec.ts";
-import { mapItems, mergeRuns, type Reduced, reducePartition, type StoredRun } from "./tasks.ts";
+import type { MapSpec, MergeInput, ReduceSpec } from "./shuffle-spec.ts";
+import { mapItems, mergeRuns, type Reduced, reducePartition, type StoredRun } from "./shuffle-tasks.ts";
+import { clean, overRuns, type Stage } from "./stage.ts";
 
 /** What a shuffle did. */
 export interface ShuffleReport {
@@ -30,15 +30,6 @@ export interface ShuffleCall {
   readonly itemsPerTask: number | undefined;
   readonly levels: 1 | 2 | undefined;
   readonly stage: CallOptions;
-}
-
-/** How often runs that get lost are made again before it is an error. */
-const MAX_ROUNDS = 5;
-
-/** Runs of one stage, and how to make some of them again. */
-interface Stage {
-  readonly runs: StoredRun[];
-  remake(lost: readonly number[]): Promise<void>;
 }
 
 /** Maps, shuffles and reduces; leaves no intermediate object behind. */
@@ -66,25 +57,24 @@ export async function runShuffle(
       storedBytes: stored,
       puts: all.reduce((sum, { puts }) => sum + puts, 0),
       gets: all.reduce((sum, { gets }) => sum + gets, 0),
-      remade: shuffle.remade,
+      remade: mapped.remade + (merged?.remade ?? 0),
     };
     return { reduced, report };
   } finally {
-    await shuffle.clean();
+    await clean(pool, call.mapSpec.prefix);
   }
 }
 
 class Shuffle {
   readonly #pool: Pool;
   readonly #call: ShuffleCall;
-  remade = 0;
 
   constructor(pool: Pool, call: ShuffleCall) {
     this.#pool = pool;
     this.#call = call;
   }
 
-  async map(inputs: unknown): Promise<Stage> {
+  async map(inputs: unknown): Promise<Stage<StoredRun>> {
     const { mapSpec: spec, itemsPerTask, stage } = this.#call;
     if (isJob(inputs)) {
       const mapAll = () => this.#pool.map((item: unknown, ctx) => mapItems(spec, [item], ctx), inputs, stage);
@@ -94,7 +84,7 @@ class Shuffle {
         const again = await mapAll();
         for (const run of lost) runs[run] = again[run]!;
       };
-      return { runs, remake };
+      return { runs, remake, remade: 0 };
     }
     const kept: unknown[][] = [];
     const groups = keeping(groupsOf(inputs, itemsPerTask), kept);
@@ -105,11 +95,11 @@ class Shuffle {
       const again = await mapGroups(lost.map((run) => kept[run]!));
       for (const [i, run] of lost.entries()) runs[run] = again[i]!;
     };
-    return { runs, remake };
+    return { runs, remake, remade: 0 };
   }
 
   /** The level between: each task merges some partitions of some runs. */
-  async merge(mapped: Stage, plan: ShufflePlan): Promise<Stage> {
+  async merge(mapped: Stage<StoredRun>, plan: ShufflePlan): Promise<Stage<StoredRun>> {
     const { mapSpec, stage } = this.#call;
     const { map: _map, ...spec } = mapSpec;
     const { mappersPerMerge, partitionsPerMerge } = plan;
@@ -129,7 +119,7 @@ class Shuffle {
       return { partition, partitions, reads: Float64Array.from(reads) };
     };
     const mergeSome = (chosen: readonly number[]) =>
-      this.#withLost(mapped, chosen, (indexes) => {
+      overRuns(mapped, chosen, (indexes) => {
         const names = this.#pool.broadcast(mapped.runs.map(({ name }) => name));
         const inputs = indexes.map((i) => inputOf(cells[i]!));
         return this.#pool.map((input, ctx) => mergeRuns(spec, input, names.value, ctx), inputs, stage);
@@ -139,10 +129,10 @@ class Shuffle {
       const again = await mergeSome(lost);
       for (const [i, run] of lost.entries()) runs[run] = again[i]!;
     };
-    return { runs, remake };
+    return { runs, remake, remade: 0 };
   }
 
-  reduce(from: Stage, plan: ShufflePlan | undefined): Promise<Reduced[]> {
+  reduce(from: Stage<StoredRun>, plan: ShufflePlan | undefined): Promise<Reduced[]> {
     const { reduceSpec: spec, stage } = this.#call;
     const cuts = spec.by === "sorted" ? cutKeys(from.runs, spec.partitions) : undefined;
     const columns = plan ? Math.ceil(spec.partitions / plan.partitionsPerMerge) : 1;
@@ -166,39 +156,11 @@ class Shuffle {
       return { partition, reads: Float64Array.from(reads) };
     };
     const partitions = cuts ? cuts.length + 1 : spec.partitions;
-    return this.#withLost(from, [...new Array(partitions).keys()], (indexes) => {
+    return overRuns(from, [...new Array(partitions).keys()], (indexes) => {
       const names = this.#pool.broadcast(from.runs.map(({ name }) => name));
       const inputs = indexes.map(inputOf);
       return this.#pool.map((input, ctx) => reducePartition(spec, input, names.value, ctx), inputs, stage);
     });
-  }
-
-  /** Results of tasks that read the runs of `from`; runs that they find lost are made again, and only these tasks run again. */
-  async #withLost<R extends object>(
-    from: Stage,
-    tasks: readonly number[],
-    start: (tasks: readonly number[]) => Job<R | Lost>,
-  ): Promise<R[]> {
-    const results = new Map<number, R>();
-    let waiting = tasks;
-    for (let round = 0; ; round++) {
-      const lost = new Set<number>();
-      for (const [i, result] of (await start(waiting)).entries()) {
-        if ("lost" in result) for (const run of result.lost) lost.add(run);
-        else results.set(waiting[i]!, result);
-      }
-      if (lost.size === 0) return tasks.map((task) => results.get(task)!);
-      if (round === MAX_ROUNDS) throw lostForGood([...lost], from.runs);
-      await from.remake([...lost]);
-      this.remade += lost.size;
-      waiting = waiting.filter((task) => !results.has(task));
-    }
-  }
-
-  async clean(): Promise<void> {
-    const keys: string[] = [];
-    for await (const { key } of this.#pool.store.list(`${this.#call.mapSpec.prefix}/`)) keys.push(key);
-    await this.#pool.store.delete(...keys);
   }
 }
 
@@ -208,19 +170,7 @@ function addRead(reads: number[], { offsets }: StoredRun, run: number, from: num
   if (length > 0) reads.push(run, offset, length);
 }
 
-function lostForGood(lost: readonly number[], runs: readonly StoredRun[]): KingletError {
-  const names = lost.map((run) => runs[run]!.name);
-  return new KingletError(
-    "STORE_CORRUPT",
-    `intermediate objects of a shuffle get lost again and again: ${names}`,
-    {
-      remedy: "Does something delete objects under dataflow/ in this store, or is its medium damaged?",
-      details: { keys: names },
-    },
-  );
-}
-
-const isJob = (value: unknown): value is Job<unknown> =>
+const isJob = (value: unknown): value is MapItems<unknown> =>
   typeof value === "object" && value !== null && "completed" in value && "detach" in value;
 
 const ARRAY_TASKS = 64;

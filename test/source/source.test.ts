@@ -51,6 +51,7 @@ const ENTRIES = [
   "index.ts",
   "open-early.ts",
   "dataflow/index.ts",
+  "dataflow/tasks.ts",
   "compute/local/worker-main.ts",
   "cli/main.ts",
   "observe/preload.ts",
