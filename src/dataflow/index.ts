@@ -4,6 +4,7 @@
  */
 export { Dataset } from "./dataset.ts";
 export type { DatasetPart } from "./dataset-part.ts";
+export { type GatherOptions, gather, type TreeReduceOptions, treeReduce } from "./gather.ts";
 export {
   type DatasetOutput,
   type Emit,

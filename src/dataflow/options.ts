@@ -96,3 +96,6 @@ export function checkMapReduce(options: unknown, where: string): CheckedMapReduc
   }
   return { ...checked, stage } as never;
 }
+
+export const isPool = (v: unknown): boolean =>
+  typeof v === "object" && v !== null && typeof (v as { map?: unknown }).map === "function";

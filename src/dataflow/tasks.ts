@@ -1,4 +1,5 @@
 /** All that tasks of this folder run, built as a module of its own: workers import it and not what the driver needs. */
 export { partArray } from "./dataset-part.ts";
+export { combineStored, loadValue, storeValue } from "./gather-tasks.ts";
 export { mergeRecords, sortSlice } from "./record-tasks.ts";
 export { mapItems, mergeRuns, reducePartition } from "./shuffle-tasks.ts";
