@@ -19,7 +19,7 @@ export interface S3Request {
   readonly body?: RequestBody;
   readonly signal?: AbortSignal | undefined;
   /** As HttpRequest's. */
-  readonly into?: Uint8Array;
+  readonly into?: HttpRequest["into"];
   /** Statuses beside 2xx that are answers, not failures. */
   readonly accept?: readonly number[];
   /** What it is for, e.g. `write "a/b"`. */

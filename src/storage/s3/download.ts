@@ -13,7 +13,7 @@ export interface DownloadParts {
 }
 
 /** A stream asks for so much at a time; so many pieces are on their way at once, which bounds its memory. */
-export const PIECE_BYTES = 8 * 1024 * 1024;
+export const PIECE_BYTES = 16 * 1024 * 1024;
 const PIECES_IN_FLIGHT = 4;
 
 /** Beyond any object (S3's largest has 5 TiB): "to its end". */
@@ -43,20 +43,26 @@ async function getWhole(
   key: string,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
-  const first = await getPiece(parts, key, 0, PIECE_BYTES, signal);
-  if (first.body.byteLength === first.totalBytes) {
-    verify(first.headers, [first.body], key, parts.where);
-    return first.body;
+  let whole = new Uint8Array(0);
+  const first = await getPiece(parts, key, 0, PIECE_BYTES, signal, (headers) => {
+    const totalBytes = totalOf(headers) || 0;
+    whole = unfilled(totalBytes);
+    return whole.subarray(0, Math.min(totalBytes, PIECE_BYTES));
+  });
+  const { body, headers, totalBytes } = first;
+  if (body.byteLength === totalBytes) {
+    verify(headers, body, key, parts.where);
+    return body;
   }
-  const into = unfilled(first.totalBytes);
+  if (body.buffer !== whole.buffer) whole = unfilled(totalBytes);
   let filledBytes = 0;
-  for await (const body of pieces(parts, key, { first, start: 0, end: first.totalBytes, signal, into })) {
+  for await (const piece of pieces(parts, key, { first, start: 0, end: totalBytes, signal, into: whole })) {
     // Most are there already.
-    if (body.buffer !== into.buffer) into.set(body, filledBytes);
-    filledBytes += body.byteLength;
+    if (piece.buffer !== whole.buffer) whole.set(piece, filledBytes);
+    filledBytes += piece.byteLength;
   }
-  verify(first.headers, [into], key, parts.where);
-  return into;
+  verify(headers, whole, key, parts.where);
+  return whole;
 }
 
 /** The object in pieces, several fetched ahead, given in order. */
@@ -103,7 +109,7 @@ async function* pieces(parts: DownloadParts, key: string, span: Span): AsyncIter
     for (; next < end && ahead.length < PIECES_IN_FLIGHT; next += PIECE_BYTES) {
       const [from, to] = [next, Math.min(next + PIECE_BYTES, end)];
       const place = span.into?.subarray(from - start, to - start);
-      const piece = parts.retry(() => getPiece(parts, key, from, to, signal, place), signal);
+      const piece = parts.retry(() => getPiece(parts, key, from, to, signal, place && (() => place)), signal);
       // Heard of when its turn comes.
       piece.catch(() => {});
       ahead.push(piece);
@@ -127,12 +133,12 @@ async function* pieces(parts: DownloadParts, key: string, span: Span): AsyncIter
 
 function verify(
   headers: Readonly<Record<string, string>>,
-  chunks: readonly Uint8Array[],
+  body: Uint8Array,
   key: string,
   where: string,
 ): void {
   const check = bodyCheck(headers);
-  for (const chunk of chunks) check?.add(chunk);
+  check?.add(body);
   check?.end(key, where);
 }
 
@@ -150,7 +156,7 @@ async function getPiece(
   start: number,
   end: number,
   signal: AbortSignal | undefined,
-  into?: Uint8Array,
+  into?: S3Request["into"],
 ): Promise<Piece> {
   const request = { ...readRequest(parts, key, signal), ...(into === undefined ? {} : { into }) };
   // HTTP has no empty range: whether the object is there is asked all the same.
@@ -161,13 +167,17 @@ async function getPiece(
   if (status === 416) return emptyPiece(response);
   // A server may ignore ranges.
   if (status === 200) return { body: body.subarray(start, end), headers, totalBytes: body.byteLength };
-  const totalBytes = Number(/\/(\d+)$/.exec(headers["content-range"] ?? "")?.[1] ?? Number.NaN);
+  const totalBytes = totalOf(headers);
   const expected = Math.min(end, totalBytes) - start;
   if (body.byteLength !== expected) {
     throw corrupt(key, parts.where, `${expected} bytes were asked for, and ${body.byteLength} came`);
   }
   return { body, headers, totalBytes };
 }
+
+/** NaN where the server doesn't say. */
+const totalOf = (headers: Readonly<Record<string, string>>): number =>
+  Number(/\/(\d+)$/.exec(headers["content-range"] ?? "")?.[1] ?? Number.NaN);
 
 const emptyPiece = ({ headers }: HttpResponse): Piece => ({
   body: new Uint8Array(0),

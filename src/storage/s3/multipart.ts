@@ -118,7 +118,7 @@ function tooBig(key: string): StoreError {
     "STORE_REFUSED",
     `can't write ${JSON.stringify(key)}: it has more than ${MAX_PARTS} parts`,
     {
-      remedy: "Split it: a stream of unknown length may have 78 GiB.",
+      remedy: "Split it: a stream of unknown length may have 156 GiB.",
       details: { key },
     },
   );

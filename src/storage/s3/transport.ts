@@ -8,8 +8,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: RequestBody;
   readonly signal?: AbortSignal;
-  /** Where the body of a 206 of just this length goes, to spare a copy. */
-  readonly into?: Uint8Array;
+  /** Where the body of a 206 goes, if it has just this length: spares a copy. Called with the answer's headers. */
+  readonly into?: (headers: Readonly<Record<string, string>>) => Uint8Array;
 }
 
 /** Chunks in memory, or a body that can be read again for another try. */
@@ -96,7 +96,10 @@ function dispatch(pool: Pool, request: HttpRequest): Promise<HttpResponse> {
         headers = received as Record<string, string>;
         // A HEAD's length is that of the object.
         if (method !== "HEAD")
-          collect = new Collector(headers["content-length"], code === 206 ? request.into : undefined);
+          collect = new Collector(
+            headers["content-length"],
+            code === 206 ? request.into?.(headers) : undefined,
+          );
       },
       onResponseData(_controller, chunk) {
         collect.add(chunk);

@@ -19,7 +19,7 @@ export interface UploadParts {
 }
 
 /** Bigger bodies go up in parts, side by side. */
-export const PART_BYTES = 8 * 1024 * 1024;
+export const PART_BYTES = 16 * 1024 * 1024;
 const MULTIPART_FROM_BYTES = 2 * PART_BYTES;
 /** S3's limit for a body that goes up whole. */
 const MAX_WHOLE_BYTES = 5 * 1024 ** 3;
