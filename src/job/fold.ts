@@ -88,6 +88,7 @@ export class JournalReader {
   readonly #listener: RecordListener | undefined;
   #folder: JournalFolder;
   #epoch = 0;
+  #mayBeClaimed = true;
   #seal = NOTHING_SEALED;
   /** How far the log of each epoch was read; undefined where none was found. */
   #places: (LogPlace | undefined)[] = [];
@@ -102,10 +103,12 @@ export class JournalReader {
 
   /** @throws StoreError NOT_FOUND if there is no such journal */
   async read(): Promise<JournalState> {
-    while (await this.#isClaimed(this.#epoch + 1)) this.#epoch += 1;
+    // Where the last look found no claim, the one at the end of this look is soon enough.
+    if (this.#mayBeClaimed) while (await this.#isClaimed(this.#epoch + 1)) this.#epoch += 1;
     if (this.#seal.epoch < this.#epoch) await this.#findSeal();
     for (let epoch = 0; epoch <= this.#epoch; epoch++) await this.#readOn(epoch);
-    const unsealed = this.#seal.epoch < this.#epoch || (await this.#isClaimed(this.#epoch + 1));
+    this.#mayBeClaimed = await this.#isClaimed(this.#epoch + 1);
+    const unsealed = this.#mayBeClaimed || this.#seal.epoch < this.#epoch;
     const { header, jobs } = this.#folder;
     const sealedBytes: Record<string, number> = {};
     for (const [epoch, place] of this.#places.entries()) {

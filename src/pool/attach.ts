@@ -12,7 +12,7 @@ import type { LedJournal, Session } from "./session.ts";
 
 /** How often the journal of a job that another process leads is looked at. */
 const FOLLOW_MS = 250;
-/** Where each look is two requests. */
+/** Where each look is three requests. */
 const FOLLOW_REMOTE_MS = 1000;
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { ENTRY_FAILED, ENTRY_VALUE, RunBuilder } from "../../src/job/entries.ts";
-import { readJournal } from "../../src/job/fold.ts";
+import { JournalReader, readJournal } from "../../src/job/fold.ts";
 import { createJournal, type Journal } from "../../src/job/journal.ts";
 import { claimName, driverKey, journalPrefix } from "../../src/job/keys.ts";
 import { leaseIsAlive, newLease, writeLease } from "../../src/job/lease.ts";
@@ -185,6 +185,35 @@ describe("taking a journal over", () => {
     });
     await store.delete([driverKey("living")]);
     await expect(takeOver(store, ID, identity("other"), systemClock)).resolves.toBeDefined();
+  });
+});
+
+describe("reading a journal again while it grows", () => {
+  it("sees what is new, and takes back what a seal leaves out", async () => {
+    const store = openMemoryStore();
+    const old = await open(store);
+    await old.append([job, inputs(0, 3), commit(0, 1, "worker-old.log")]);
+    const reader = new JournalReader(store, ID);
+    const committed = async () => {
+      const state = await reader.read();
+      const ranges = state.jobs.get(0)!.committed;
+      return [ranges.map(({ first, location }) => `${first}:${location.log}`), state.unsealed];
+    };
+    expect(await committed()).toEqual([["0:worker-old.log"], false]);
+    await old.append([commit(1, 1, "worker-old.log")]);
+    expect(await committed()).toEqual([["0:worker-old.log", "1:worker-old.log"], false]);
+
+    // Another driver claims; what the old one still appends may not count, and that is said until it is sealed.
+    await store.put(journalPrefix(ID) + claimName(1), Buffer.from("{}"), { ifAbsent: true });
+    await old.append([commit(2, 1, "worker-old.log")]);
+    expect((await committed())[1]).toBe(true);
+    expect((await committed())[1]).toBe(true);
+    const next = await createJournal({ store, id: ID, header: { ...header("new"), epoch: 1 } });
+    const sealed = { "driver-0.log": (await store.head(`${journalPrefix(ID)}driver-0.log`))!.sizeBytes };
+    await old.append([commit(2, 1, "worker-too-late.log")]);
+    await next.append([{ type: "seal", sealedBytes: sealed }]);
+    await next.append([commit(2, 1, "worker-new.log")]);
+    expect(await committed()).toEqual([["0:worker-old.log", "1:worker-old.log", "2:worker-old.log"], false]);
   });
 });
 
