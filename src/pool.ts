@@ -10,13 +10,14 @@ import { type CallOptions, checkCallOptions, checkPoolOptions, type PoolOptions 
 import { attachJob } from "./pool/attach.ts";
 import { watchCancelRequests } from "./pool/cancel-requests.ts";
 import { continueNamed, registerName } from "./pool/continue.ts";
+import { newId } from "./pool/ids.ts";
 import { inputFrom, singleInput } from "./pool/inputs.ts";
 import { watchInterrupts } from "./pool/interrupts.ts";
 import { FutureHandle, JobHandle, refuseCapture } from "./pool/job-handle.ts";
 import type { Call } from "./pool/job-spec.ts";
 import { answerNested, MAX_DEPTH } from "./pool/nested.ts";
 import { checkRuntimeDependencies } from "./pool/runtime-dependencies.ts";
-import { newId, Session } from "./pool/session.ts";
+import { Session } from "./pool/session.ts";
 import { startJob } from "./pool/start.ts";
 import type { SliceOptions } from "./slices/options.ts";
 import { homeOf } from "./slices/patterns.ts";

@@ -58,8 +58,8 @@ class Attachment {
   }
 
   async begin(): Promise<void> {
-    const { store, clock, isRemote } = this.#session;
-    const followMs = isRemote ? FOLLOW_REMOTE_MS : FOLLOW_MS;
+    const { store, clock, requestsCost } = this.#session;
+    const followMs = requestsCost ? FOLLOW_REMOTE_MS : FOLLOW_MS;
     const reader = new JournalReader(store, this.#ref.journalId);
     const led = this.#session.ledJournals.get(this.#ref.journalId);
     if (led) return this.#goOn(led, await readJournal(store, this.#ref.journalId));

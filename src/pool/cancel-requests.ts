@@ -11,7 +11,7 @@ const LOOK_REMOTE_MS = 5000;
  * that flag while jobs are led here.
  */
 export function watchCancelRequests(session: Session): void {
-  const lookMs = session.isRemote ? LOOK_REMOTE_MS : LOOK_MS;
+  const lookMs = session.requestsCost ? LOOK_REMOTE_MS : LOOK_MS;
   const look = async () => {
     if (!session.closing) await cancelRequested(session).catch(() => {});
     if (!session.closing) session.clock.after(lookMs, look);

@@ -4,8 +4,9 @@ import { type OutcomeRef, Run } from "../job/entries.ts";
 import { decodeNestedCall, encodeNestedAnswer, type NestedAnswer } from "../job/nested.ts";
 import type { CallOptions } from "../options.ts";
 import type { DrawnInputs, JobInput, NestedRequest } from "../scheduler/contract.ts";
+import { newId } from "./ids.ts";
 import type { JobCore } from "./job-handle.ts";
-import { newId, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { startJob } from "./start.ts";
 import { refOf } from "./upstream.ts";
 

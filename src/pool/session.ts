@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { CapturedFunction } from "../capture/contract.ts";
 import { driverGraphLane } from "../capture/index.ts";
 import { type Clock, type Random, systemClock } from "../clock.ts";
@@ -20,6 +19,7 @@ import type { StoreLocation } from "../storage/locate.ts";
 import { setBroadcastCodec } from "../values/broadcast.ts";
 import { registerHandles } from "../values/register.ts";
 import { version } from "../version.ts";
+import { newId } from "./ids.ts";
 import type { InputContext } from "./inputs.ts";
 import { unwatchInterrupts } from "./interrupts.ts";
 import type { JobCore } from "./job-handle.ts";
@@ -95,7 +95,7 @@ export class Session {
       random: parts.random ?? Math.random,
       compute: parts.compute,
       slots: parts.slots,
-      ...(parts.store.capabilities.append === "emulated" ? { policy: remotePolicy } : {}),
+      ...(this.requestsCost ? { policy: remotePolicy } : {}),
     });
   }
 
@@ -199,9 +199,14 @@ export class Session {
     return { ref, journal: open };
   }
 
-  /** The store is beyond this machine: what goes there takes its time, and may be paid for by the request. */
+  /** The store is behind a server: what goes there takes its time. */
   get isRemote(): boolean {
     return this.location.kind !== "disk";
+  }
+
+  /** Each request to the store takes its time and its price (S3). */
+  get requestsCost(): boolean {
+    return this.store.capabilities.append === "emulated";
   }
 
   /** How long a write to the store takes, as far as that is known; 0 on this machine's disk. */
@@ -320,11 +325,4 @@ interface SharedJournal {
   readonly id: string;
   next: number;
   journal: MaybePromise<Journal> | undefined;
-}
-
-/** `261121-035312-k3f9x2`: sorts by time, in UTC. */
-export function newId(nowMs: number): string {
-  const time = new Date(nowMs).toISOString().replace(/[-:]/g, "");
-  const random = randomBytes(5).readUIntBE(0, 5).toString(36).padStart(8, "0");
-  return `${time.slice(2, 8)}-${time.slice(9, 15)}-${random}`;
 }

@@ -137,8 +137,17 @@ class Driver implements Scheduler, JobHost, QueueHost {
     return this.#options.clock.after(delayMs, callback);
   }
 
-  isRunning(): boolean {
-    return this.#state.attempts.size > 0;
+  hasIdleSlots(): boolean {
+    return this.#state.slots.idle > 0;
+  }
+
+  mayGather(): boolean {
+    const { attempts, slots, jobs } = this.#state;
+    if (attempts.size === 0) return false;
+    if (slots.idle === 0) return true;
+    // A job that waits for items may wait for just these outcomes.
+    for (const job of jobs.values()) if (job.input === "pending") return false;
+    return true;
   }
 
   gatherMs(appendMs: number, sinceMs: number): number {
@@ -179,7 +188,7 @@ class Driver implements Scheduler, JobHost, QueueHost {
     } finally {
       this.#stepping = false;
     }
-    if (this.#gathering.size > 0 && !this.isRunning()) this.#hurry();
+    if (this.#gathering.size > 0 && !this.mayGather()) this.#hurry();
   }
 
   #hurry(): void {

@@ -29,6 +29,7 @@ export function planOf(spec: JobSpec): JobPlan {
 export interface JobHost {
   send(event: SchedulerEvent): void;
   nowMs(): number;
+  hasIdleSlots(): boolean;
   /** Later, but soon: other work of the process comes between. */
   defer(callback: () => void): void;
 }
@@ -157,8 +158,8 @@ export class JobRun implements RunningJob {
       return;
     }
     const run = drawn.run ? this.#checkedRun(drawn.run, drawn.count) : undefined;
-    // Nothing of this job can run before, where nothing of it runs now.
-    const urgent = this.#opening.length > 0 || this.counts.running === 0;
+    // Whoever has nothing to do waits for these tasks.
+    const urgent = this.#opening.length > 0 || this.counts.running === 0 || this.#host.hasIdleSlots();
     const records = [...this.#opening];
     this.#opening = [];
     if (run && !drawn.recorded) records.push({ type: "inputs", run: run.bytes });

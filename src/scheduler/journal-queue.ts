@@ -24,11 +24,11 @@ export interface QueueHost {
   /** Calls back in a later turn of the loop. */
   defer(callback: () => void): void;
   after(delayMs: number, callback: () => void): () => void;
-  /** Attempts are under way: their outcomes will come, and may be written together with what waits. */
-  isRunning(): boolean;
+  /** Attempts are under way whose outcomes may be written together with what waits, and no slot is idle for want of it. */
+  mayGather(): boolean;
   /** How long writes may gather, given how long an append takes and since when there were any (policy.ts). */
   gatherMs(appendMs: number, sinceMs: number): number;
-  /** Something gathers: `hurry` is to be called once nothing is running any more. */
+  /** Something gathers: `hurry` is to be called once it may no longer. */
   gathers(queue: JournalQueue): void;
   /** Nobody writes to it any more, and nothing went wrong. */
   unused(queue: JournalQueue): void;
@@ -149,7 +149,7 @@ export class JournalQueue {
 
   /** Whether what waits goes on waiting for more. */
   #mayGather(): boolean {
-    if (!this.#gathers || this.#failure || !this.#host.isRunning()) return false;
+    if (!this.#gathers || this.#failure || !this.#host.mayGather()) return false;
     if (this.#writes.some((write) => write.urgent)) return false;
     if (!this.#stopGathering) {
       const sinceMs = this.#host.nowMs() - this.#startedMs;

@@ -212,7 +212,7 @@ function queueHost() {
       timers.add(timer);
       return () => timers.delete(timer);
     },
-    isRunning() {
+    mayGather() {
       return this.running;
     },
     gatherMs: (appendMs: number) => 100 + appendMs,
