@@ -6,7 +6,7 @@ import type { ObjectStore } from "./contract.ts";
 import { openDiskStore } from "./disk.ts";
 import { FOOTER_BYTES, parseFooter } from "./disk-object.ts";
 import { LateStore } from "./layers/late.ts";
-import { withRetry } from "./layers/retry.ts";
+import { createRetry, withRetry } from "./layers/retry.ts";
 import { isRedisUrl, parseRedisLocation, type RedisLocation, showRedisLocation } from "./redis/location.ts";
 import { parseS3Location, type S3Location, showS3Location } from "./s3/location.ts";
 import { withSegmentedLogs } from "./segmented-log.ts";
@@ -112,8 +112,13 @@ async function openRedis(location: RedisLocation): Promise<Remote> {
   const { openRedisKeyValueStore } = await import("./redis/store.ts");
   const { checkRedis } = await import("./redis/check.ts");
   const { objectsOnKeys } = await import("./objects-on-keys/store.ts");
-  const keys = await openRedisKeyValueStore(location);
-  return { store: withRetry(objectsOnKeys(keys), REMOTE_RETRIES), check: () => checkRedis(keys) };
+  // Few tries: who waits for this wants to know soon that there is no such server.
+  const again = createRetry();
+  const keys = await again(() => openRedisKeyValueStore(location));
+  return {
+    store: withRetry(objectsOnKeys(keys), REMOTE_RETRIES),
+    check: () => again(() => checkRedis(keys)),
+  };
 }
 
 /**

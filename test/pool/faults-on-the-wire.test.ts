@@ -69,7 +69,7 @@ describeWith("s3", "a job whose requests go wrong on the wire", (s3) => {
         const prefix = `killed-${seed}`;
         const storage = s3Url(bucket, prefix, { endpoint: proxy.endpoint, region: s3().region });
         const started = startNode([DRIVER, storage, String(TASKS), "3"]);
-        const lines = Math.floor(seededRandom(seed)() * TASKS * 0.8);
+        const lines = 1 + Math.floor(seededRandom(seed)() * TASKS * 0.8);
         await eventually("output of the driver", () => started.stdout().split("\n").length > lines, 30_000);
         started.child.kill("SIGKILL");
         const { stdout } = await started.finished;
