@@ -55,13 +55,16 @@ async function getWhole(
     return body;
   }
   if (body.buffer !== whole.buffer) whole = unfilled(totalBytes);
+  const check = bodyCheck(headers);
   let filledBytes = 0;
   for await (const piece of pieces(parts, key, { first, start: 0, end: totalBytes, signal, into: whole })) {
     // Most are there already.
     if (piece.buffer !== whole.buffer) whole.set(piece, filledBytes);
     filledBytes += piece.byteLength;
+    // While later pieces are on their way.
+    check?.add(piece);
   }
-  verify(headers, whole, key, parts.where);
+  check?.end(key, parts.where);
   return whole;
 }
 
