@@ -4,6 +4,8 @@ import { FUTURE, type Future, JOB } from "../future.ts";
 import type { Run } from "../job/entries.ts";
 import type { Job, JobProgress } from "../job.ts";
 import { LazyPromise } from "../lazy-promise.ts";
+import { chain } from "../maybe.ts";
+import type { MaybePromise } from "../storage/contract.ts";
 import type { JobCore } from "./job-core.ts";
 import type { Outcome, Segment } from "./outcomes.ts";
 
@@ -21,18 +23,22 @@ async function collect<R>(core: JobCore): Promise<R[]> {
         : { status: "rejected", reason: outcome.error };
     } else if (outcome.ok) values[index] = outcome.value;
   };
-  const takeRun = (segment: Segment, run: Run) => {
+  const takeRun = (segment: Segment, run: Run): MaybePromise<void> => {
+    const later: Promise<void>[] = [];
     for (let index = segment.first; index < segment.first + segment.count; index++) {
       const outcome = core.read(run, index);
-      if (outcome instanceof Promise) pending.push(outcome.then((o) => place(index, o)));
+      if (outcome instanceof Promise) later.push(outcome.then((o) => place(index, o)));
       else place(index, outcome);
     }
     core.table.release(segment);
+    return later.length > 0 ? Promise.all(later).then(() => {}) : undefined;
   };
   const take = (segment: Segment) => {
-    const run = core.table.load(segment);
-    if (run instanceof Promise) pending.push(run.then((loaded) => takeRun(segment, loaded)));
-    else takeRun(segment, run);
+    const taken = chain(core.table.load(segment), (run) => takeRun(segment, run));
+    if (taken instanceof Promise) {
+      taken.catch(() => {}); // it is looked at when the job has ended
+      pending.push(taken);
+    }
   };
   let broken: { error: unknown } | undefined;
   const stop = core.listen((segment) => {

@@ -1,9 +1,10 @@
 import { StoreError } from "../errors.ts";
 import { join, sizeOf } from "./bodies.ts";
-import type { AppendPlace, LogWriter, MaybePromise, ObjectStore } from "./contract.ts";
+import type { AppendPlace, GetOptions, LogWriter, MaybePromise, ObjectStore } from "./contract.ts";
 import { logEnded, logExists } from "./failures.ts";
 import { checkKey } from "./keys.ts";
 import { StoreLayer } from "./layers/layer.ts";
+import { SegmentCache } from "./segment-cache.ts";
 
 /** Appends that wait go into one segment up to this size; a longer append is a segment of its own. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
@@ -15,9 +16,11 @@ const SEGMENT_BYTES = 4 * 1024 * 1024;
 export const segmentKey = (logKey: string, segment: number): string =>
   segment === 0 ? logKey : `${logKey}.${String(segment).padStart(6, "0")}`;
 
+const SEGMENT = /\.log(\.\d{6,})?$/;
+
 /**
  * Gives logs to a store that can't append: a log is a row of immutable, numbered objects, each put if absent, one
- * after the other (FORMAT.md, "Segments"). Goes around the layers that retry: an append itself is never repeated.
+ * after the other (FORMAT.md, "Segments"). Objects named `….log` are segments: never put twice. Goes around the layers that retry: an append itself is never repeated.
  *
  * @example const store = withSegmentedLogs(withRetry(s3Store)); // capabilities.append: "emulated"
  */
@@ -27,6 +30,7 @@ export function withSegmentedLogs(store: ObjectStore): ObjectStore {
 
 class SegmentedLogs extends StoreLayer {
   override readonly capabilities;
+  readonly #segments: SegmentCache;
   override readonly openLog = (key: string): LogWriter => {
     checkKey(key);
     return new SegmentedLog(this.inner, key);
@@ -35,6 +39,18 @@ class SegmentedLogs extends StoreLayer {
   constructor(inner: ObjectStore) {
     super(inner);
     this.capabilities = { ...inner.capabilities, append: "emulated" } as const;
+    this.#segments = new SegmentCache(inner);
+  }
+
+  override get(key: string, options?: GetOptions): Promise<Uint8Array> {
+    const { range } = options ?? {};
+    if (range && SEGMENT.test(key)) return this.#segments.getRange(key, { ...options, range });
+    return this.inner.get(key, options);
+  }
+
+  override delete(keys: readonly string[]): Promise<void> {
+    this.#segments.forget(keys);
+    return this.inner.delete(keys);
   }
 }
 

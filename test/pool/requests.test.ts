@@ -13,13 +13,16 @@ describeWith("s3", "what jobs cost in S3, in requests", (s3) => {
     for (const proxy of proxies.splice(0)) await proxy.close();
   });
 
-  async function counted(use: (pool: ReturnType<typeof testPool>) => Promise<unknown>): Promise<number> {
+  async function counted(
+    use: (pool: ReturnType<typeof testPool>, storage: string) => Promise<unknown>,
+    storage?: string,
+  ): Promise<number> {
     const proxy = await openFaultProxy({ target: s3().endpoint, seed: 1 });
     proxies.push(proxy);
-    const bucket = await s3().makeBucket();
+    const at = storage ?? `s3://${await s3().makeBucket()}/jobs?pathStyle=true`;
     return withEnv({ ...s3().env, AWS_ENDPOINT_URL_S3: proxy.endpoint }, async () => {
-      const pool = testPool({ storage: `s3://${bucket}/jobs?pathStyle=true` });
-      await use(pool);
+      const pool = testPool({ storage: at });
+      await use(pool, at);
       await pool.close();
       return proxy.requests;
     });
@@ -53,6 +56,20 @@ describeWith("s3", "what jobs cost in S3, in requests", (s3) => {
     // The store's check, lease and function; then the input, the outcome, and whether it may be shown.
     expect(first).toBeLessThanOrEqual(12);
     expect((many - first) / 4).toBeLessThanOrEqual(3);
+  });
+
+  it("10,000 results of a job of another pool: a few dozen", async () => {
+    let storage = "";
+    let id = "";
+    await counted(async (pool, at) => {
+      const job = pool.map((n) => n * 2, upTo(10_000));
+      await job;
+      [storage, id] = [at, job.id];
+    });
+    const requests = await counted(async (pool) => {
+      expect(await pool.attach(id)).toEqual(upTo(10_000).map((n) => n * 2));
+    }, storage);
+    expect(requests).toBeLessThanOrEqual(60);
   });
 
   it("a small map: about as many as a run", async () => {

@@ -163,6 +163,25 @@ describe("reading a log of segments", () => {
     expect(meter.usage().get!.requests - before).toBe(1);
   });
 
+  it("costs two requests a segment, however many of its frames are read by themselves", async () => {
+    const meter = withMeter(withoutLogs());
+    const store = withSegmentedLogs(meter);
+    const log = await store.openLog!("w.log");
+    const texts = Array.from({ length: 100 }, (_, i) => `record ${i}`);
+    const places = await Promise.all(texts.map((text) => log.append([frame(text)])));
+    // The first goes alone, the others meanwhile gather.
+    expect(new Set(places.map(({ key }) => key))).toEqual(new Set(["w.log", "w.log.000001"]));
+    for (const [i, { key, offsetBytes }] of places.entries()) {
+      const payload = await readFrame(store, key, offsetBytes, frame(texts[i]!).length);
+      expect(Buffer.from(payload).toString()).toBe(texts[i]);
+      payload.fill(0); // what was read is the reader's own
+    }
+    expect(meter.usage().get!.requests).toBe(3);
+    const [{ key, offsetBytes }] = places as [AppendPlace];
+    await store.delete([key]);
+    await expect(readFrame(store, key, offsetBytes, 20)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
   it("stops at a damaged segment: nothing behind it counts", async () => {
     const store = withSegmentedLogs(withoutLogs());
     const log = await store.openLog!("log");
