@@ -12,6 +12,8 @@ const BENCHMARKS: Record<string, () => Promise<{ default: Benchmark }>> = {
   payload: () => import("./payload.ts"),
   roundtrip: () => import("./roundtrip.ts"),
   capture: () => import("./capture.ts"),
+  "word-count": () => import("./word-count.ts"),
+  sort: () => import("./sort.ts"),
   "captured-data": () => import("./captured-data.ts"),
   storage: () => import("./storage.ts"),
   latency: () => import("./latency.ts"),
