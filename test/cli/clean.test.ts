@@ -2,7 +2,16 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { deletePlanned, type JournalFacts, planClean } from "../../src/cli/clean-plan.ts";
 import { addReferences } from "../../src/cli/references.ts";
 import { readJournal } from "../../src/job/fold.ts";
-import { driverKey, functionKey, journalPrefix, NAMED, NAMES, valueKey } from "../../src/job/keys.ts";
+import {
+  CANCELS,
+  cancelFlagKey,
+  driverKey,
+  functionKey,
+  journalPrefix,
+  NAMED,
+  NAMES,
+  valueKey,
+} from "../../src/job/keys.ts";
 import { newLease, writeLease } from "../../src/job/lease.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
 import { openDiskStore } from "../../src/storage/disk.ts";
@@ -162,6 +171,13 @@ describe("cleaning", () => {
     };
     expect(await deletePlanned(store, plan, clock)).toMatchObject({ functions: [] });
     expect(Buffer.from(await store.get(key)).toString()).toBe("a function");
+  });
+
+  it("deletes what asked dead drivers to cancel something, and only that", async () => {
+    await writeLease(store, newLease("living", clock as never));
+    for (const driverId of ["living", "dead"]) await store.put(cancelFlagKey(driverId), Buffer.from("{}"));
+    await clean();
+    expect(await keys(CANCELS)).toEqual([cancelFlagKey("living")]);
   });
 
   it("deletes the leases of dead drivers, and only those", async () => {
