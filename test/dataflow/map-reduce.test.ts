@@ -206,6 +206,51 @@ describe("mapReduce", () => {
     expect(mapped).toBeGreaterThan(3);
   });
 
+  it("makes runs of merging tasks again, too", async () => {
+    let calls = 0;
+    const rigged = withHooks(pool, {
+      // The runs of mapping tasks are named first, those of merging tasks next.
+      broadcast: (names) => {
+        if (++calls > 2) return;
+        rmSync(path.join(storage, "named", (names as string[])[0]!));
+      },
+    });
+    let report: ShuffleReport | undefined;
+    const found = await mapReduce(rigged, [...Array(5).keys()], {
+      *map(n) {
+        for (let i = 0; i < 50; i++) yield [i, n];
+      },
+      combine: (a, b) => a + b,
+      partitions: 4,
+      itemsPerTask: 1,
+      levels: 2,
+      onReport: (one) => {
+        report = one;
+      },
+    });
+    expect(new Map(found)).toEqual(new Map([...Array(50).keys()].map((i) => [i, 10])));
+    expect(report!.remade).toBeGreaterThanOrEqual(1);
+  });
+
+  it("gives the same when workers die at each stage", async () => {
+    const found = await mapReduce(pool, [0, 1, 2, 3], {
+      *map(n, ctx) {
+        for (let i = 0; i < 20; i++) {
+          if (n === 2 && i === 10 && ctx.attempt === 1) process.exit(7);
+          yield [i, n];
+        }
+      },
+      reduce: async (key, values, ctx) => {
+        if (key === 5 && ctx.attempt === 1) process.kill(process.pid, "SIGKILL");
+        return [key, (await collect(values)).sort()] as const;
+      },
+      itemsPerTask: 1,
+      partitions: 3,
+    });
+    expect(new Map(found)).toEqual(new Map([...Array(20).keys()].map((i) => [i, [0, 1, 2, 3]])));
+    expect(await collect(pool.store.list("dataflow/"))).toEqual([]);
+  });
+
   it("says at once what is wrong with its options, and while running what is wrong with pairs and keys", async () => {
     const map = (n: number) => [[n, n] as const];
     const wrong = (options: object) => rejection(mapReduce(pool, [1], { map, ...options } as never));
