@@ -19,7 +19,7 @@ export async function summaryOf(chunks: AsyncIterable<Uint8Array>): Promise<Summ
       const key = held.subarray(at, at + KEY_BYTES);
       if (count > 0 && key.compare(last) < 0) outOfOrder++;
       last = key;
-      checksum = (checksum + crc32(held.subarray(at, at + RECORD_BYTES))) % Number.MAX_SAFE_INTEGER;
+      checksum = (checksum + crc32(held.subarray(at, at + RECORD_BYTES))) % 2 ** 48;
       count++;
     }
     last = Buffer.from(last);
