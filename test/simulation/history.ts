@@ -124,7 +124,7 @@ class History {
       life.compute.driverDied();
       next();
     };
-    life.onTrouble = next;
+    life.onTrouble = () => this.#replace(life, n, this.dice.int(1, 200));
     life.begin().catch((error) => {
       if (life.isLast) this.fail(error);
       else next();
