@@ -22,8 +22,11 @@ function problems(results: readonly CaseResult[]): string[] {
     .map(({ feature, name, problem }) => `${feature}: ${name}: ${problem}`);
 }
 
+/** Each form runs hundreds of cases in processes of its own. */
+const TIMEOUT = { timeout: 240_000 };
+
 describe.each(forms)("functions of $name", (form) => {
-  test("are captured here and called in another process", async () => {
+  test("are captured here and called in another process", TIMEOUT, async () => {
     const results = await runForm(form, folderOf(form));
     expect(problems(results)).toEqual([]);
     expect(results.length).toBeGreaterThan(140);
@@ -32,7 +35,7 @@ describe.each(forms)("functions of $name", (form) => {
 
 describe.each(OTHER_NODES)("on Node %i", (major) => {
   const plain = forms.filter((form) => form.execArgv.length === 0);
-  test.each(plain)("functions of $name", async (form) => {
+  test.each(plain)("functions of $name", TIMEOUT, async (form) => {
     const node = otherNode(major);
     if (!node) return;
     expect(problems(await runForm(form, folderOf(form), node))).toEqual([]);
