@@ -129,11 +129,10 @@ function isPlain(value: object, out: object[]): boolean {
 }
 
 function isPlainObject(value: object, out: object[]): boolean {
-  if (getOwnPropertySymbols(value).length > 0) return false;
+  if (!isExtensible(value) || getOwnPropertySymbols(value).length > 0) return false;
   const names = getOwnPropertyNames(value);
   // Boxed primitives and the like have this prototype only if someone set it.
-  if (names.length === 0)
-    return isExtensible(value) && objectPrototype.toString.call(value) === "[object Object]";
+  if (names.length === 0) return objectPrototype.toString.call(value) === "[object Object]";
   for (let k = 0; k < names.length; k++) {
     const name = names[k]!;
     const descriptor = getOwnPropertyDescriptor(value, name)!;
