@@ -42,7 +42,7 @@ export interface TransportOptions {
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * HTTP/1.1 by undici's dispatcher, the quickest way to send a request from Node (docs/decisions/0007-s3-client.md).
+ * HTTP/1.1 by undici's dispatcher, the quickest way to send a request from Node (docs/decisions/0012-s3-client.md).
  * Loads undici with the first request.
  */
 export function createTransport(origin: string, options: TransportOptions): Transport {
