@@ -144,7 +144,7 @@ osd crush update on start = false
 osd scrub load threshold = 0
 [client.rgw]
 rgw data = ${folder}/rgw
-rgw frontends = beast endpoint=127.0.0.1:${port}
+rgw frontends = beast endpoint=127.0.0.1:${port} tcp_nodelay=1
 rgw enable usage log = false
 rgw run sync thread = false
 rgw enable apis = s3, admin
