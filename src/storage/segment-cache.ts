@@ -27,7 +27,10 @@ export class SegmentCache {
   }
 
   /** As the store's own `get`. */
-  async getRange(key: string, options: GetOptions & { range: object }): Promise<Uint8Array> {
+  async getRange(
+    key: string,
+    options: GetOptions & Required<Pick<GetOptions, "range">>,
+  ): Promise<Uint8Array> {
     let segment = this.#segments.get(key);
     if (!segment && !this.#readOnce.has(key)) {
       this.#note(key);
@@ -37,6 +40,9 @@ export class SegmentCache {
     else segment = this.#fetch(key);
     this.#segments.set(key, segment);
     const bytes = await segment.bytes;
+    const { offsetBytes, lengthBytes } = options.range;
+    // No range of a whole segment; but an object may have grown where another writer's store has logs of its own.
+    if (offsetBytes + lengthBytes > bytes.byteLength) return this.#store.get(key, options);
     const { start, end } = spanOf(options.range, bytes.byteLength);
     // A copy: who reads it may decode it to views, and write to them.
     return Uint8Array.prototype.slice.call(bytes, start, end);

@@ -44,7 +44,9 @@ class SegmentedLogs extends StoreLayer {
 
   override get(key: string, options?: GetOptions): Promise<Uint8Array> {
     const { range } = options ?? {};
-    if (range && SEGMENT.test(key)) return this.#segments.getRange(key, { ...options, range });
+    // Who asks for more than a segment holds reads the log from one end to the other, once.
+    if (range && range.lengthBytes < SEGMENT_BYTES && SEGMENT.test(key))
+      return this.#segments.getRange(key, { ...options, range });
     return this.inner.get(key, options);
   }
 
