@@ -117,7 +117,8 @@ async function openRedis(location: RedisLocation): Promise<Remote> {
   const keys = await again(() => openRedisKeyValueStore(location));
   return {
     store: withRetry(objectsOnKeys(keys), REMOTE_RETRIES),
-    check: () => again(() => checkRedis(keys)),
+    // There is one, since it was connected to: it deserves more patience.
+    check: () => createRetry({ attempts: 10, maxDelayMs: 500 })(() => checkRedis(keys)),
   };
 }
 

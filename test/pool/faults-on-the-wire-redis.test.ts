@@ -11,6 +11,8 @@ import { eventually, startNode } from "../support/processes.ts";
 const DRIVER = path.join(import.meta.dirname, "scripts/nonces.ts");
 const SEEDS = 8;
 const TASKS = 60;
+/** A request whose answer never comes is given up after 30 s, and tried again. */
+const PATIENT = { timeout: 240_000 };
 
 /** Of what a connection carries to the server; each but `slow` ends it. */
 const RATES: Readonly<Record<TcpFault, number>> = {
@@ -52,11 +54,17 @@ describeWith("redis", "a job whose connections to Redis break", (redis) => {
 
   for (let seed = firstSeed; seed < firstSeed + SEEDS; seed++) {
     if (seed % 4 === 0) {
-      it(`goes on when its driver is killed (KINGLET_TEST_SEED=${seed})`, async () => {
+      it(`goes on when its driver is killed (KINGLET_TEST_SEED=${seed})`, PATIENT, async () => {
         const { broken, whole } = await storages(seed);
         const started = startNode([DRIVER, broken, String(TASKS), "3"]);
         const lines = 1 + Math.floor(seededRandom(seed)() * TASKS * 0.8);
-        await eventually("output of the driver", () => started.stdout().split("\n").length > lines, 30_000);
+        // It may also end by itself, where its faults come too thick: then it says why.
+        const early = started.finished.then(({ stderr }) => {
+          throw new Error(`the driver ended by itself: ${stderr}`);
+        });
+        const printed = () => started.stdout().split("\n").length > lines;
+        await Promise.race([eventually("output of the driver", printed, 100_000), early]);
+        early.catch(() => {});
         started.child.kill("SIGKILL");
         const { stdout } = await started.finished;
         const seen = stdout.slice(0, stdout.lastIndexOf("\n") + 1).match(/^\d+ \S+$/gm) ?? [];
@@ -70,21 +78,25 @@ describeWith("redis", "a job whose connections to Redis break", (redis) => {
         expect(await kept(whole, id)).toEqual(values);
       });
     } else {
-      it(`gives what it gives without faults, each outcome once (KINGLET_TEST_SEED=${seed})`, async () => {
-        const { broken, whole } = await storages(seed);
-        const pool = testPool({ storage: broken });
-        const job = pool.map((n: number) => `${n}:${"x".repeat((n * 7919) % 3000)}`, numbers, { batch: 4 });
-        const seen = new Map<number, string>();
-        for await (const { index, value } of job.completed()) {
-          expect(seen.has(index), `task ${index} came twice`).toBe(false);
-          seen.set(index, value);
-        }
-        const values = await job;
-        await pool.close();
-        expect(values).toEqual(numbers.map((n) => `${n}:${"x".repeat((n * 7919) % 3000)}`));
-        expect([...seen.keys()].sort((a, b) => a - b)).toEqual(numbers);
-        expect(await kept(whole, job.id)).toEqual(values);
-      });
+      it(
+        `gives what it gives without faults, each outcome once (KINGLET_TEST_SEED=${seed})`,
+        PATIENT,
+        async () => {
+          const { broken, whole } = await storages(seed);
+          const pool = testPool({ storage: broken });
+          const job = pool.map((n: number) => `${n}:${"x".repeat((n * 7919) % 3000)}`, numbers, { batch: 4 });
+          const seen = new Map<number, string>();
+          for await (const { index, value } of job.completed()) {
+            expect(seen.has(index), `task ${index} came twice`).toBe(false);
+            seen.set(index, value);
+          }
+          const values = await job;
+          await pool.close();
+          expect(values).toEqual(numbers.map((n) => `${n}:${"x".repeat((n * 7919) % 3000)}`));
+          expect([...seen.keys()].sort((a, b) => a - b)).toEqual(numbers);
+          expect(await kept(whole, job.id)).toEqual(values);
+        },
+      );
     }
   }
 

@@ -12,6 +12,8 @@ import { s3Url, testProxy, useCredentials } from "../support/remote.ts";
 const DRIVER = path.join(import.meta.dirname, "scripts/nonces.ts");
 const SEEDS = 20;
 const TASKS = 60;
+/** A request whose answer never comes is given up after 30 s, and tried again. */
+const PATIENT = { timeout: 240_000 };
 
 /** About every sixth request goes wrong. */
 const RATES: Readonly<Record<HttpFault, number>> = {
@@ -82,13 +84,19 @@ describeWith("s3", "a job whose requests go wrong on the wire", (s3) => {
   for (let seed = firstSeed; seed < firstSeed + SEEDS; seed++) {
     // Every fourth one loses its driver on the way.
     if (seed % 4 === 0) {
-      it(`goes on when its driver is killed (KINGLET_TEST_SEED=${seed})`, async () => {
+      it(`goes on when its driver is killed (KINGLET_TEST_SEED=${seed})`, PATIENT, async () => {
         const proxy = await proxyOf(seed);
         const prefix = `killed-${seed}`;
         const storage = s3Url(bucket, prefix, { endpoint: proxy.endpoint, region: s3().region });
         const started = startNode([DRIVER, storage, String(TASKS), "3"]);
         const lines = 1 + Math.floor(seededRandom(seed)() * TASKS * 0.8);
-        await eventually("output of the driver", () => started.stdout().split("\n").length > lines, 30_000);
+        // It may also end by itself, where its faults come too thick: then it says why.
+        const early = started.finished.then(({ stderr }) => {
+          throw new Error(`the driver ended by itself: ${stderr}`);
+        });
+        const printed = () => started.stdout().split("\n").length > lines;
+        await Promise.race([eventually("output of the driver", printed, 100_000), early]);
+        early.catch(() => {});
         started.child.kill("SIGKILL");
         const { stdout } = await started.finished;
         const seen = stdout.slice(0, stdout.lastIndexOf("\n") + 1).match(/^\d+ \S+$/gm) ?? [];
@@ -106,26 +114,30 @@ describeWith("s3", "a job whose requests go wrong on the wire", (s3) => {
         expect(await kept(prefix, id)).toEqual(values);
       });
     } else {
-      it(`gives what it gives without faults, each outcome once (KINGLET_TEST_SEED=${seed})`, async () => {
-        const proxy = await proxyOf(seed);
-        const prefix = `job-${seed}`;
-        const pool = testPool({
-          storage: s3Url(bucket, prefix, { endpoint: proxy.endpoint, region: s3().region }),
-        });
-        const job = pool.map((n: number) => `${n}:${"x".repeat((n * 7919) % 3000)}`, numbers, { batch: 4 });
-        const seen = new Map<number, string>();
-        for await (const { index, value } of job.completed()) {
-          expect(seen.has(index), `task ${index} came twice`).toBe(false);
-          seen.set(index, value);
-        }
-        const values = await job;
-        await pool.close();
-        expect(values).toEqual(numbers.map((n) => `${n}:${"x".repeat((n * 7919) % 3000)}`));
-        for (const [index, value] of seen) expect(value).toBe(values[index]);
-        expect(seen.size).toBe(TASKS);
-        note(proxy.counts);
-        expect(await kept(prefix, job.id)).toEqual(values);
-      });
+      it(
+        `gives what it gives without faults, each outcome once (KINGLET_TEST_SEED=${seed})`,
+        PATIENT,
+        async () => {
+          const proxy = await proxyOf(seed);
+          const prefix = `job-${seed}`;
+          const pool = testPool({
+            storage: s3Url(bucket, prefix, { endpoint: proxy.endpoint, region: s3().region }),
+          });
+          const job = pool.map((n: number) => `${n}:${"x".repeat((n * 7919) % 3000)}`, numbers, { batch: 4 });
+          const seen = new Map<number, string>();
+          for await (const { index, value } of job.completed()) {
+            expect(seen.has(index), `task ${index} came twice`).toBe(false);
+            seen.set(index, value);
+          }
+          const values = await job;
+          await pool.close();
+          expect(values).toEqual(numbers.map((n) => `${n}:${"x".repeat((n * 7919) % 3000)}`));
+          for (const [index, value] of seen) expect(value).toBe(values[index]);
+          expect(seen.size).toBe(TASKS);
+          note(proxy.counts);
+          expect(await kept(prefix, job.id)).toEqual(values);
+        },
+      );
     }
   }
 
