@@ -67,6 +67,7 @@ const BACKENDS: readonly Backend[] = [
 
 /** Contracts' parts that only tests and later backends use. */
 const WITHOUT_USER = {
+  "compute/lambda/deploy/": "worker functions, for the backend that invokes them",
   "storage/memory.ts": "the store of tests and of the simulation",
   "storage/kv/memory.ts": "the key-value contract in its plainest form, for tests",
   "observe/prices.ts": "for the plan of a sort, and the ledger of costs",
