@@ -51,7 +51,7 @@ export interface WorkerFunctions {
    * The function of this size, found or made, and ready to be invoked: its name holds the hash of all that makes it.
    * May be called several times and by several drivers at once; those who ask while one is being made share it.
    *
-   * @throws KingletError AWS_REFUSED naming the missing permission and the command that mends it; AWS_UNAVAILABLE;
+   * @throws KingletError COMPUTE_REFUSED naming the missing permission and the command that mends it; COMPUTE_UNAVAILABLE;
    *   NOT_FOUND where `functionName` is no function
    */
   ensure(spec: WorkerFunctionSpec): Promise<WorkerFunction>;
