@@ -16,6 +16,11 @@ export interface ComputeBackend {
   readonly description: string;
   /** The most slots it can have, but for those lent: `scale` asks for one more while a task waits for a nested job. */
   readonly maxSlots: number;
+  /**
+   * The machine that the workers run on, where they don't see the files of this one: code, packages and input files
+   * then travel by the store. Undefined: workers import modules and open files as the driver does.
+   */
+  readonly target?: WorkerTarget | undefined;
 
   open(events: ComputeEvents): void;
 
@@ -38,6 +43,15 @@ export interface ComputeBackend {
   close(): Promise<void>;
 }
 
+/** What code for workers elsewhere must fit. */
+export interface WorkerTarget {
+  /** With glibc. */
+  readonly platform: "linux";
+  readonly arch: "arm64" | "x64";
+  /** Major version of its Node, such as `24`. */
+  readonly node: string;
+}
+
 /** One try of a batch: consecutive tasks of one job, run one after the other on one slot. */
 export interface Invocation {
   /** Unique within the driver, 1…2³²−1. */
@@ -48,6 +62,8 @@ export interface Invocation {
   readonly journalPrefix: string;
   /** Key of the captured function in the store. */
   readonly functionKey: string;
+  /** The code package that its modules come from (bundle/contract.ts); undefined: from the worker's own machine. */
+  readonly code?: string | undefined;
   /** Index of the first task. */
   readonly first: number;
   readonly count: number;

@@ -33,6 +33,8 @@ export interface JobState {
   drawn: number;
   /** Number of tasks, once the input was drawn to its end. */
   total: number | undefined;
+  /** The code package that its tasks need from now on. */
+  code: string | undefined;
   readonly committed: CommittedRange[];
   committedCount: number;
   failedCount: number;
@@ -212,6 +214,11 @@ export class JournalFolder {
         job.drawn += count;
         return;
       }
+      case "code": {
+        const job = this.jobs.get(record.jobNumber);
+        if (job) job.code = record.code;
+        return;
+      }
       case "input-complete": {
         const job = this.jobs.get(record.jobNumber);
         if (job) job.total = record.total;
@@ -242,6 +249,7 @@ export class JournalFolder {
       inputs: [],
       drawn: 0,
       total: undefined,
+      code: meta.code,
       committed: [],
       committedCount: 0,
       failedCount: 0,

@@ -15,6 +15,8 @@ export type JournalRecord =
       readonly json?: { readonly begin: string; readonly rest: Uint8Array };
     }
   | { readonly type: "inputs"; readonly run: Uint8Array }
+  /** From the inputs that follow on, tasks need this code package. */
+  | { readonly type: "code"; readonly jobNumber: number; readonly code: string }
   | { readonly type: "input-complete"; readonly jobNumber: number; readonly total: number }
   | CommitRecord
   /** Outcomes that the driver itself decides (crashed, timed-out, …), or that a report brought whole. A commit too. */
@@ -49,6 +51,8 @@ export interface JobMeta {
   readonly functionHash: string;
   readonly functionName: string;
   readonly functionLocation: string;
+  /** The code package of its first invocations, where workers don't see the driver's files. */
+  readonly code?: string;
   readonly createdMs: number;
   readonly name?: string;
   /** The script that the user ran, for `kinglet jobs`. */
@@ -97,6 +101,7 @@ const TYPE_CODE = {
   console: 8,
   event: 9,
   seal: 10,
+  code: 11,
 } as const satisfies Record<JournalRecord["type"], number>;
 const TYPE_OF_CODE = new Map<number, JournalRecord["type"]>(
   Object.entries(TYPE_CODE).map(([type, code]) => [code, type as JournalRecord["type"]]),

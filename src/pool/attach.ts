@@ -160,6 +160,7 @@ class Attachment {
       journal: led.journal,
       call: { kind: job.meta.kind, options, depth: 0 },
       functionHash: job.meta.functionHash,
+      code: session.compute.target ? job.code : undefined,
       input,
       settled,
       adopted,

@@ -40,6 +40,8 @@ export interface SpecParts {
   readonly journal: Journal;
   readonly call: Pick<Call, "kind" | "options" | "depth">;
   readonly functionHash: string;
+  /** Its code package, where workers don't see this machine's files. */
+  readonly code?: string | undefined;
   readonly input: JobInput;
   /** The job's own record, of a new job. */
   readonly opening?: readonly JournalRecord[];
@@ -56,6 +58,7 @@ class PoolJobSpec implements JobSpec {
   readonly ref: JobRef;
   readonly journal: Journal;
   readonly functionKey: string;
+  declare readonly code?: string;
   readonly options: TaskOptions;
   readonly stopOnFailure: boolean;
   readonly storeMs: number;
@@ -77,6 +80,7 @@ class PoolJobSpec implements JobSpec {
     this.ref = ref;
     this.journal = journal;
     this.functionKey = functionKey(functionHash);
+    if (parts.code !== undefined) this.code = parts.code;
     this.options = taskOptions(session, call);
     this.stopOnFailure = call.kind !== "mapSettled";
     this.storeMs = session.storeMs;

@@ -103,6 +103,7 @@ export class AttemptRuns implements ComputeEvents {
       job: spec.ref,
       journalPrefix: spec.journal.prefix,
       functionKey: spec.functionKey,
+      ...(job.code === undefined ? undefined : { code: job.code }),
       first,
       count,
       inputs,

@@ -60,6 +60,8 @@ export interface JobSpec {
   readonly ref: JobRef;
   readonly journal: Journal;
   readonly functionKey: string;
+  /** Code package of its invocations (`Invocation.code`), until inputs bring another one. */
+  readonly code?: string | undefined;
   readonly options: TaskOptions;
   /** The first failed outcome, in time, ends the job (`map`); otherwise it goes on to its last task. */
   readonly stopOnFailure: boolean;
@@ -141,6 +143,8 @@ export interface DrawnInputs {
   readonly recorded?: FrameLocation;
   /** A run of outcomes for exactly these tasks: they are known already, and committed rather than computed. */
   readonly known?: Uint8Array;
+  /** From these inputs on the tasks need this code package, which has all that the ones before had. */
+  readonly code?: string;
 }
 
 export interface JobInput {

@@ -41,6 +41,8 @@ export class JobRun implements RunningJob {
   readonly queue: JournalQueue;
   readonly inputs: InputBuffer;
   readonly invocationOptions: InvocationOptions;
+  /** Code package of the attempts that start from now on. */
+  code: string | undefined;
   readonly counts: { -readonly [K in keyof JobCounts]: JobCounts[K] };
   /** The state machine has ended it; nothing starts any more. */
   ended = false;
@@ -65,6 +67,7 @@ export class JobRun implements RunningJob {
     this.queue = queue;
     this.#host = host;
     this.#opening = spec.opening ?? [];
+    this.code = spec.code;
     this.inputs = new InputBuffer(spec.journal);
     this.invocationOptions = invocationOptions(spec.options);
     if (spec.settled) {
@@ -162,6 +165,10 @@ export class JobRun implements RunningJob {
     const urgent = this.#opening.length > 0 || this.counts.running === 0 || this.#host.hasIdleSlots();
     const records = [...this.#opening];
     this.#opening = [];
+    if (drawn.code !== undefined && drawn.code !== this.code) {
+      this.code = drawn.code;
+      records.push({ type: "code", jobNumber: this.ref.number, code: drawn.code });
+    }
     if (run && !drawn.recorded) records.push({ type: "inputs", run: run.bytes });
     const inputsAt = records.length - 1;
     const total = this.counts.drawn + drawn.count;

@@ -27,14 +27,15 @@ export interface JobHead {
   readonly journalId: string;
   readonly journalPrefix: string;
   readonly functionKey: string;
+  readonly code?: string | undefined;
   readonly options: InvocationOptions;
   /** Of the next batch alone. */
   readonly tries?: TaskTries;
 }
 
 export function jobHeadOf(invocation: Invocation): JobHead {
-  const { slot, job, journalPrefix, functionKey, options, tries } = invocation;
-  const head = { slot, journalId: job.journalId, journalPrefix, functionKey, options };
+  const { slot, job, journalPrefix, functionKey, code, options, tries } = invocation;
+  const head = { slot, journalId: job.journalId, journalPrefix, functionKey, code, options };
   return tries === undefined ? head : { ...head, tries };
 }
 
@@ -42,6 +43,7 @@ export function jobHeadOf(invocation: Invocation): JobHead {
 export function isOfJob(head: JobHead, invocation: Invocation): boolean {
   return (
     head.functionKey === invocation.functionKey &&
+    head.code === invocation.code &&
     head.journalId === invocation.job.journalId &&
     head.slot === invocation.slot &&
     head.tries === undefined &&
@@ -87,6 +89,7 @@ export function decodeInvoke(body: Buffer, head: JobHead): Invocation {
     job,
     journalPrefix: head.journalPrefix,
     functionKey: head.functionKey,
+    ...(head.code === undefined ? undefined : { code: head.code }),
     first: body.readDoubleLE(16),
     count: body.readUInt32LE(12),
     inputs: body.subarray(INVOKE_BYTES),
