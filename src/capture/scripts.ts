@@ -4,6 +4,7 @@ import path from "node:path";
 import type { CodeLocation, Inspector } from "./inspector.ts";
 import { type FoundNode, findFunction, type ModuleSyntax, parseModule, positionOf } from "./modules.ts";
 import { type PositionMap, positionMapOf, type SourcePosition } from "./positions.ts";
+import { positionOfRestored } from "./stack.ts";
 import { isClassNode, isFunctionNode } from "./syntax.ts";
 import { pathOf, urlOf } from "./urls.ts";
 
@@ -112,7 +113,10 @@ export class Script {
 
   /** The user's own position of one in this script: another where what runs was transformed. */
   originalPosition(line: number, column: number): SourcePosition {
-    return this.map?.originalOf(line, column) ?? { path: this.filePath, line, column };
+    return (
+      this.map?.originalOf(line, column) ??
+      positionOfRestored(this.url, line, column) ?? { path: this.filePath, line, column }
+    );
   }
 
   positionAt(offset: number): { line: number; column: number } {

@@ -1,4 +1,5 @@
 import type { CodeRecord, MappingPoint } from "../codec/graph/nodes.ts";
+import type { SourcePosition } from "./positions.ts";
 
 /** Code that was restored in this process, by its hash, for turning stacks back to the user's lines. */
 const records = new Map<string, CodeRecord>();
@@ -34,6 +35,16 @@ function withoutOwnTail(stack: string): string {
   return lines.join("\n");
 }
 
+/**
+ * The user's own position of one in restored code; undefined in all other files, and in Kinglet's own text.
+ *
+ * @param url of the script: `kinglet:` and the hash of its code. Line and column from 0
+ */
+export function positionOfRestored(url: string, line: number, column: number): SourcePosition | undefined {
+  const record = url.startsWith("kinglet:") ? records.get(url.slice("kinglet:".length)) : undefined;
+  return record && originalPosition(record, line, column);
+}
+
 function inUsersLines(stack: string): string {
   const lines: string[] = [];
   for (const line of stack.split("\n")) {
@@ -49,13 +60,18 @@ function inUsersLines(stack: string): string {
 
 /** `/home/me/report.ts:13:15`; undefined in Kinglet's own text. Line and column from 0. */
 function originalPlace(record: CodeRecord, line: number, column: number): string | undefined {
+  const position = originalPosition(record, line, column);
+  return position && `${position.path}:${position.line + 1}:${position.column + 1}`;
+}
+
+function originalPosition(record: CodeRecord, line: number, column: number): SourcePosition | undefined {
   const point = pointBefore(record.mapping, line, column);
   if (!point || point[2] < 0) return undefined;
   const [pointLine, pointColumn, source, sourceLine, sourceColumn] = point;
   const isSameLine = line === pointLine;
   const originalLine = sourceLine + line - pointLine;
   const originalColumn = isSameLine ? sourceColumn + column - pointColumn : column;
-  return `${record.sources[source]}:${originalLine + 1}:${originalColumn + 1}`;
+  return { path: record.sources[source]!, line: originalLine, column: originalColumn };
 }
 
 function pointBefore(

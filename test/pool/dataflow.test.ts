@@ -140,6 +140,26 @@ onEveryStore(() => {
       expect(caught).toBe("inner");
     });
 
+    it("are named by the user's own lines, in stacks and in errors of capture, however deep they are", async () => {
+      const pool = testPool();
+      const seen = await pool.run(async (_input: undefined, ctx) => {
+        return ctx.pool.run(async (_inner: undefined, inner) => {
+          const timer = setTimeout(() => {}, 1);
+          const refused = await (async () => inner.pool.run(() => timer, 1))().catch((e) => String(e));
+          clearTimeout(timer);
+          const thrown = await inner.pool
+            .run((): string => {
+              throw new Error("innermost");
+            }, 1)
+            .catch((e) => String((e as Error).stack));
+          return { refused, thrown };
+        }, undefined);
+      }, undefined);
+      expect(seen.refused).toMatch(/captured by \(anonymous\) {2}\S*dataflow\.test\.ts:\d+:\d+/);
+      expect(seen.thrown).toMatch(/at .*dataflow\.test\.ts:\d+:\d+/);
+      expect(seen.refused + seen.thrown).not.toContain("kinglet:");
+    });
+
     it("a recursion without an end is an error", async () => {
       const pool = testPool();
       const error = await rejection(
