@@ -22,6 +22,10 @@ export type ErrorCode =
   | "NOT_FOUND"
   | "BAD_KEY"
   | "INPUT_CHANGED"
+  // the compute backend
+  | "COMPUTE_REFUSED"
+  | "COMPUTE_UNAVAILABLE"
+  | "VERSION_MISMATCH"
   // how an attempt or a task ended
   | "CRASHED"
   | "OUT_OF_MEMORY"

@@ -15,7 +15,7 @@ export {
 export type { Future } from "./future.ts";
 export type { Job, JobProgress, JobStatus } from "./job.ts";
 export { observe, type PoolEvent, type PoolObserver } from "./observers.ts";
-export type { CallOptions, PoolOptions } from "./options.ts";
+export type { AwsOptions, CallOptions, PoolOptions } from "./options.ts";
 export {
   type Context,
   type MapItems,

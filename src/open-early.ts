@@ -32,8 +32,8 @@ function loadWhole(): Whole {
 }
 
 /** Undefined where pool.ts starts none ahead, or where it can't be started: the error comes when one is needed. */
-function startFirst({ memoryMb }: PoolOptions): StartedProcess | undefined {
-  if (memoryMb !== undefined) return undefined;
+function startFirst({ memoryMb, compute = "local" }: PoolOptions): StartedProcess | undefined {
+  if (memoryMb !== undefined || compute !== "local") return undefined;
   const { execPath, execArgv } = process;
   try {
     const started = startProcess({ memoryMb, execPath, execArgv });

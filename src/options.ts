@@ -47,9 +47,31 @@ export interface CallOptions {
   retain?: "forever" | "job";
 }
 
+/** Workers on AWS Lambda (`compute: "aws-lambda"`). */
+export interface AwsOptions {
+  /** Default: AWS_REGION or AWS_DEFAULT_REGION. */
+  region?: string;
+  /** Processor of the workers; arm64 (default) costs a fifth less. */
+  architecture?: "arm64" | "x64";
+  /** Memory of a worker in MiB, 128…10,240, default 1,769: that of one processor core. */
+  memoryMb?: number;
+  /** The most memory in MiB that a task gets after it ran out of it, 128…10,240, default 10,240. */
+  maxMemoryMb?: number;
+  /** How long a worker may be busy with one batch, in seconds, 1…900, default 900: no task can take longer. */
+  timeoutS?: number;
+  /** Space under /tmp in MiB, 512…10,240, default 512. */
+  ephemeralStorageMb?: number;
+  /** Role of the workers; by default Kinglet makes one that may use the store and nothing else. */
+  roleArn?: string;
+  /** A worker function that is there already; by default Kinglet makes one, named by its content. */
+  functionName?: string;
+}
+
 export interface PoolOptions extends CallOptions {
-  /** Where tasks run: `local` (default). Environment: KINGLET_COMPUTE. */
-  compute?: "local";
+  /** Where tasks run: `local` (default) or `aws-lambda`. Environment: KINGLET_COMPUTE. */
+  compute?: "local" | "aws-lambda";
+  /** Workers on AWS Lambda. */
+  aws?: AwsOptions;
   /** Where objects live: a folder, by default `.kinglet`, `s3://bucket/prefix` or `redis://host:port/db?prefix=…`. Environment:
    * KINGLET_STORAGE. */
   storage?: string;
@@ -63,6 +85,8 @@ type Check = (value: unknown) => boolean;
 export interface Rule {
   readonly check: Check;
   readonly expected: string;
+  /** The value is an object of options with these rules. */
+  readonly options?: Record<string, Rule>;
 }
 
 /** A rule for whole numbers. */
@@ -118,9 +142,34 @@ const CALL_RULES: Record<keyof CallOptions, Rule> = {
   retain: oneOf("forever", "job"),
 };
 
+const AWS_RULES: Record<keyof AwsOptions, Rule> = {
+  region: {
+    check: (v) => typeof v === "string" && /^[a-z]{2,}(-[a-z]+)+-\d+$/.test(v),
+    expected: 'the name of a region, such as "eu-west-1"',
+  },
+  architecture: oneOf("arm64", "x64"),
+  memoryMb: integer(128, 10_240),
+  maxMemoryMb: integer(128, 10_240),
+  timeoutS: integer(1, 900),
+  ephemeralStorageMb: integer(512, 10_240),
+  roleArn: {
+    check: (v) => typeof v === "string" && /^arn:[\w-]+:iam::\d{12}:role\/.+$/.test(v),
+    expected: 'the ARN of a role, such as "arn:aws:iam::123456789012:role/kinglet-worker"',
+  },
+  functionName: {
+    check: (v) => typeof v === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(v),
+    expected: "1 to 64 letters, digits, - or _",
+  },
+};
+
 const POOL_RULES: Record<keyof PoolOptions, Rule> = {
   ...CALL_RULES,
-  compute: oneOf("local"),
+  compute: oneOf("local", "aws-lambda"),
+  aws: {
+    check: isPlainObject,
+    expected: 'an object of options, such as { region: "eu-west-1" }',
+    options: AWS_RULES,
+  },
   storage: {
     check: (v) => typeof v === "string" && v.length > 0,
     expected: "the path of a folder, s3://bucket/prefix or redis://host:6379/0",
@@ -142,17 +191,24 @@ export function checkPoolOptions(options: unknown, where: string): PoolOptions {
 }
 
 /** As checkCallOptions, for options with rules of their own. */
-export function checkOptions(options: unknown, rules: Record<string, Rule>, where: string): object {
+export function checkOptions(
+  options: unknown,
+  rules: Record<string, Rule>,
+  where: string,
+  /** Of an option's own options: its name and a dot. */
+  prefix = "",
+): object {
   if (options === undefined) return {};
   if (!isPlainObject(options)) {
     throw new UsageError("BAD_ARGUMENT", `${where}: the options are ${show(options)}, not an object`, {
       remedy: `Write them as { ${Object.keys(rules)[0]}: 1000 }.`,
     });
   }
-  for (const [name, value] of Object.entries(options)) {
+  for (const [key, value] of Object.entries(options)) {
     if (value === undefined) continue;
-    const rule = rules[name];
-    if (!rule) throw unknownOption(where, name, rules);
+    const name = prefix + key;
+    const rule = rules[key];
+    if (!rule) throw unknownOption(where, key, rules, prefix);
     if (!rule.check(value)) {
       throw new UsageError(
         "BAD_OPTION",
@@ -163,17 +219,20 @@ export function checkOptions(options: unknown, rules: Record<string, Rule>, wher
         },
       );
     }
+    if (rule.options) checkOptions(value, rule.options, where, `${name}.`);
   }
   return options;
 }
 
-function unknownOption(where: string, name: string, rules: Record<string, Rule>): UsageError {
+function unknownOption(where: string, name: string, rules: Record<string, Rule>, prefix: string): UsageError {
   const known = Object.keys(rules);
   const near = known.find((k) => distance(k.toLowerCase(), name.toLowerCase()) <= 2);
-  const remedy = near ? `Did you mean ${near}?` : `Known options: ${known.join(", ")}.`;
-  return new UsageError("UNKNOWN_OPTION", `${where}: there is no option ${JSON.stringify(name)}`, {
+  const remedy = near
+    ? `Did you mean ${prefix}${near}?`
+    : `Known options: ${known.map((k) => prefix + k).join(", ")}.`;
+  return new UsageError("UNKNOWN_OPTION", `${where}: there is no option ${JSON.stringify(prefix + name)}`, {
     remedy,
-    details: { option: name },
+    details: { option: prefix + name },
   });
 }
 
@@ -190,8 +249,9 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-export const isPlainObject = (v: unknown): v is Record<string, unknown> =>
-  typeof v === "object" && v !== null && [Object.prototype, null].includes(Object.getPrototypeOf(v));
+export function isPlainObject(v: unknown): v is Record<string, unknown> {
+  return typeof v === "object" && v !== null && [Object.prototype, null].includes(Object.getPrototypeOf(v));
+}
 
 /** A value for a message, short. */
 export function show(value: unknown): string {

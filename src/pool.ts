@@ -1,6 +1,4 @@
-import { availableParallelism } from "node:os";
 import { REDUCE } from "./codec/graph/registry.ts";
-import { createLocalBackend } from "./compute/local/backend.ts";
 import type { StartedProcess } from "./compute/local/start-process.ts";
 import { resolvePoolOptions } from "./config.ts";
 import type { Future } from "./future.ts";
@@ -8,6 +6,7 @@ import type { JobKind } from "./job/records.ts";
 import type { Job } from "./job.ts";
 import { type CallOptions, checkCallOptions, checkPoolOptions, type PoolOptions } from "./options.ts";
 import { attachJob } from "./pool/attach.ts";
+import { chooseBackend } from "./pool/backend.ts";
 import { watchCancelRequests } from "./pool/cancel-requests.ts";
 import { continueNamed, registerName } from "./pool/continue.ts";
 import { newId } from "./pool/ids.ts";
@@ -15,7 +14,7 @@ import { inputFrom, singleInput } from "./pool/inputs.ts";
 import { watchInterrupts } from "./pool/interrupts.ts";
 import { FutureHandle, JobHandle, refuseCapture } from "./pool/job-handle.ts";
 import type { Call } from "./pool/job-spec.ts";
-import { answerNested, MAX_DEPTH } from "./pool/nested.ts";
+import { answerNested } from "./pool/nested.ts";
 import { checkRuntimeDependencies } from "./pool/runtime-dependencies.ts";
 import { Session } from "./pool/session.ts";
 import { startJob } from "./pool/start.ts";
@@ -146,16 +145,7 @@ function openSession(options: PoolOptions, started?: StartedProcess): Session {
   const durability = options.durability ?? "process";
   const location = parseStoreLocation(options.storage ?? ".kinglet", durability);
   const store = openStoreLate(location);
-  const slots = options.concurrency ?? availableParallelism();
-  // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
-  // A worker with a memory limit is another process: the pool's own limit is only known with its calls.
-  const warm = options.memoryMb === undefined;
-  const compute = createLocalBackend({
-    store: location,
-    slots: slots * (MAX_DEPTH + 1),
-    warm,
-    ...(started ? { started } : {}),
-  });
+  const { compute, slots } = chooseBackend(options, location, started);
   const session = new Session({
     store,
     location,
@@ -261,7 +251,7 @@ class PoolView implements Pool {
   with(options: PoolOptions): Pool {
     const checked = checkPoolOptions(options, "with");
     const session = this.#session;
-    if (checked.storage !== undefined || checked.compute !== undefined || checked.durability !== undefined) {
+    if (NEED_WORKERS.some((option) => checked[option] !== undefined)) {
       const other = openSession({ ...this.#defaults, ...checked });
       session.dependents.push(other);
       return new PoolView(other, { ...this.#defaults, ...checked });
@@ -296,6 +286,9 @@ class PoolView implements Pool {
     return this.close();
   }
 }
+
+/** Options that other workers or another store are needed for. */
+const NEED_WORKERS = ["storage", "compute", "aws", "durability"] as const;
 
 const withoutOn = ({ on: _on, ...rest }: CallOptions = {}): CallOptions => rest;
 

@@ -51,7 +51,7 @@ const STORAGE = [
   "--storage <folder>",
   "where objects are (default: KINGLET_STORAGE, kinglet.config.ts, or .kinglet)",
 ] as const;
-const COMPUTE = ["--compute <backend>", "where tasks run (local)"] as const;
+const COMPUTE = ["--compute <backend>", "where tasks run (local, aws-lambda)"] as const;
 const CONCURRENCY = [
   "--concurrency <n>",
   "workers at a time (default: every core)",

@@ -107,7 +107,7 @@ function poolOptions({ concurrency, compute, ...options }: ResumeOptions): PoolO
     logs: !options.json,
     storage: storageFolder(options),
     ...(concurrency === undefined ? {} : { concurrency }),
-    ...(compute === undefined ? {} : { compute: compute as "local" }),
+    ...(compute === undefined ? {} : { compute: compute as "local" | "aws-lambda" }),
   };
 }
 

@@ -35,7 +35,7 @@ export async function run(script: string, args: readonly string[], options: RunO
   resolvePoolOptions({
     ...(options.storage === undefined ? {} : { storage: options.storage }),
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
-    ...(options.compute === undefined ? {} : { compute: options.compute as "local" }),
+    ...(options.compute === undefined ? {} : { compute: options.compute as "local" | "aws-lambda" }),
   });
   const preload = options.progress ? [`--import=${preloadUrl()}`] : [];
   const startedMs = Date.now();

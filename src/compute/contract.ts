@@ -21,6 +21,10 @@ export interface ComputeBackend {
    * then travel by the store. Undefined: workers import modules and open files as the driver does.
    */
   readonly target?: WorkerTarget | undefined;
+  /** Memory of a worker, and the most that a task gets which ran out of it; absent: all workers have the same. */
+  readonly memory?: { readonly defaultMb: number; readonly maxMb: number };
+  /** A task can't run longer; absent: for ever. */
+  readonly maxTaskMs?: number;
 
   open(events: ComputeEvents): void;
 
@@ -64,6 +68,8 @@ export interface Invocation {
   readonly functionKey: string;
   /** The code package that its modules come from (bundle/contract.ts); undefined: from the worker's own machine. */
   readonly code?: string | undefined;
+  /** Id of the log that proposals go to, where it was chosen beforehand; absent: the worker has its own. */
+  readonly logId?: string;
   /** Index of the first task. */
   readonly first: number;
   readonly count: number;
@@ -142,6 +148,10 @@ export type AttemptEnd =
         | "cancelled"
         | "revoked";
       readonly startedTask: number | undefined;
+      /** Some of its tasks may have started, and nobody knows which: `startedTask` is undefined. */
+      readonly mayHaveStarted?: true;
+      /** `throttled`: nothing is to be tried again sooner. */
+      readonly retryAfterMs?: number;
       /** `exit code 3`, `signal SIGSEGV`, the last lines of stderr, `no outcome within 500 ms`… */
       readonly evidence: string;
     }

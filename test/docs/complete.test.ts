@@ -66,6 +66,34 @@ describe("the tables of options", () => {
   it("give the ranges of all numbers", () => expect(ranges.map(({ name }) => name)).toContain("timeoutMs"));
 });
 
+describe("the table of options of aws", () => {
+  const rows = rowsOf(api, "Workers on AWS Lambda").map(([name, values]) => ({
+    name: firstCode(name)!,
+    values: values!,
+  }));
+
+  it("has each option once, and no other", () => {
+    expect(rows.map(({ name }) => name).sort()).toEqual(membersOf("src/options.ts", "AwsOptions").sort());
+  });
+
+  it("gives the ranges as they are checked", () => {
+    for (const { name, values } of rows) {
+      const [, min, max] = /^([\d,]+) … ([\d,]+)/.exec(values) ?? [];
+      if (!min) continue;
+      const accepts = (value: number) => {
+        try {
+          checkPoolOptions({ aws: { [name]: value } }, "test");
+          return true;
+        } catch {
+          return false;
+        }
+      };
+      const edges = [number(min) - 1, number(min), number(max!), number(max!) + 1];
+      expect(edges.map(accepts), name).toEqual([false, true, true, false]);
+    }
+  });
+});
+
 const number = (text: string): number => Number(text.replaceAll(",", ""));
 
 describe("the API reference", () => {

@@ -62,7 +62,12 @@ const BACKENDS: readonly Backend[] = [
   { files: /^storage\/(disk|memory)\.ts$/, namedBy: ["storage/locate.ts"] },
   { files: /^storage\/s3\//, namedBy: ["storage/locate.ts"] },
   { files: /^storage\/redis\//, namedBy: ["storage/locate.ts"] },
-  { files: /^compute\/local\//, namedBy: ["pool.ts", "open-early.ts"] },
+  {
+    files: /^compute\/local\//,
+    // An environment of Lambda is a small machine with one local worker.
+    namedBy: ["pool.ts", "pool/backend.ts", "open-early.ts"],
+  },
+  { files: /^compute\/lambda\//, namedBy: ["pool/backend.ts"] },
 ];
 
 /** Contracts' parts that only tests and later backends use. */

@@ -1,0 +1,46 @@
+import { availableParallelism } from "node:os";
+import type { ComputeBackend } from "../compute/contract.ts";
+import { resolveAwsOptions } from "../compute/lambda/options.ts";
+import { createLocalBackend } from "../compute/local/backend.ts";
+import type { StartedProcess } from "../compute/local/start-process.ts";
+import { KingletError } from "../errors.ts";
+import type { PoolOptions } from "../options.ts";
+import type { StoreLocation } from "../storage/locate.ts";
+import { MAX_DEPTH } from "./nested.ts";
+
+export interface ChosenBackend {
+  readonly compute: ComputeBackend;
+  /** Wanted at most, but for those that waiting parents of nested maps lend. */
+  readonly slots: number;
+}
+
+/** Environments that run at a time in an account whose quota nobody has raised. Source: Lambda quotas. */
+const LAMBDA_SLOTS = 1000;
+
+/**
+ * The backend that the option `compute` names.
+ * @param started the first local worker's process, where it boots already
+ * @throws UsageError BAD_OPTION
+ */
+export function chooseBackend(
+  options: PoolOptions,
+  store: StoreLocation,
+  started?: StartedProcess,
+): ChosenBackend {
+  if (options.compute === "aws-lambda") return lambdaBackend(options, store);
+  const slots = options.concurrency ?? availableParallelism();
+  const compute = createLocalBackend({
+    store,
+    // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
+    slots: slots * (MAX_DEPTH + 1),
+    // A worker with a memory limit is another process: the pool's own limit is only known with its calls.
+    warm: options.memoryMb === undefined,
+    ...(started ? { started } : {}),
+  });
+  return { compute, slots };
+}
+
+function lambdaBackend(options: PoolOptions, store: StoreLocation): ChosenBackend {
+  resolveAwsOptions(options.aws, store);
+  throw new KingletError("COMPUTE_UNAVAILABLE", `${LAMBDA_SLOTS} workers on AWS Lambda aren't there yet`);
+}
