@@ -1,4 +1,4 @@
-import type { S3Location } from "../../../storage/s3/location.ts";
+import type { StoreLocation } from "../../../storage/locate.ts";
 
 /** Lambda's names differ from Node's: `x86_64` there is `x64` here. */
 export type LambdaArchitecture = "arm64" | "x64";
@@ -27,7 +27,7 @@ export interface ResolvedAwsOptions {
   /** A function of yours, made from the package's dist/lambda-worker.zip; Kinglet makes and changes none then. */
   readonly functionName?: string;
   /** Where jobs live: what the workers' role may read and write. */
-  readonly storage: S3Location;
+  readonly storage: Extract<StoreLocation, { kind: "s3" }>;
   /** Further places that tasks may read, `s3://bucket/prefix`. Default none. */
   readonly read: readonly string[];
 }
