@@ -149,7 +149,9 @@ export async function mapReduce(pool: Pool, inputs: Inputs<unknown>, options: un
   return reduced.flatMap(({ values }) => values as unknown[]);
 }
 
-function outputOf(output: { dataset?: string; objects?: string; format?: unknown } | undefined): OutputSpec {
+export function outputOf(
+  output: { dataset?: string; objects?: string; format?: unknown } | undefined,
+): OutputSpec {
   if (output === undefined) return { kind: "array" };
   if (output.dataset !== undefined) return { kind: "dataset", prefix: output.dataset };
   return { kind: "objects", prefix: output.objects!, format: output.format as never };

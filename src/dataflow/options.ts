@@ -43,7 +43,7 @@ export const isPrefix = (v: unknown): boolean =>
   v !== "" &&
   v.length <= 700 &&
   v.split("/").every((s) => !["", ".", ".."].includes(s));
-const outputRule: Rule = {
+export const outputRule: Rule = {
   check: (v) => isPlainObject(v) && isPrefix(v["objects"]) !== isPrefix(v["dataset"]),
   expected: 'where results go: { objects: "out/counts" } or { dataset: "counts" }',
 };

@@ -1,3 +1,6 @@
+import { UsageError } from "../errors.ts";
+import { show } from "../options.ts";
+import { decodeKey } from "./keys.ts";
 import type { PartitionOf } from "./merge.ts";
 
 /** The partition of a key by its hash (FNV-1a, its bits mixed), the same on every machine. */
@@ -7,6 +10,18 @@ export function hashPartitioner(partitions: number): PartitionOf {
     for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
     hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
     return ((hash ^ (hash >>> 13)) >>> 0) % partitions;
+  };
+}
+
+/** The partition of a key as a function of the user's says. @throws UsageError BAD_ARGUMENT where it names none */
+export function placed(place: (key: unknown) => number, partitions: number): PartitionOf {
+  return (bytes, start, end) => {
+    const key = decodeKey(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), start, end);
+    const partition = place(key);
+    if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition;
+    throw new UsageError("BAD_ARGUMENT", `partition ${show(partition)} was said to have ${show(key)}`, {
+      remedy: `Give a whole number from 0 to ${partitions - 1}, or more partitions.`,
+    });
   };
 }
 

@@ -5,7 +5,7 @@ import { type DatasetPart, isDatasetPart, partValues, uniqueName, valueFrames } 
 import { combineGroups, reduceGroups } from "./groups.ts";
 import { Merger, type PartitionOf, RunCursor } from "./merge.ts";
 import { mergeInto, PairBuffer } from "./pair-buffer.ts";
-import { hashPartitioner } from "./partitioner.ts";
+import { hashPartitioner, placed } from "./partitioner.ts";
 import { READ_BYTES } from "./plan.ts";
 import { orLost, RangeSource } from "./range-source.ts";
 import { ChunkQueue, RunWriter, type WrittenRun } from "./run-writer.ts";
@@ -26,13 +26,15 @@ export interface StoredRun extends WrittenRun, Requests {
 
 const MIN_READ_BYTES = 64 * 1024;
 
-const codecOf = (ctx: Context) => ({
+export const codecOf = (ctx: Context) => ({
   encode: (value: unknown) => ctx.encode(value),
   decode: (bytes: Uint8Array) => ctx.decode(bytes),
 });
 
-const partitionOf = ({ by, partitions }: ShuffleSpec): PartitionOf | undefined =>
-  by === "hash" && partitions > 1 ? hashPartitioner(partitions) : undefined;
+export function partitionOf({ by, partitions, place }: ShuffleSpec): PartitionOf | undefined {
+  if (place) return placed(place, partitions);
+  return by === "hash" && partitions > 1 ? hashPartitioner(partitions) : undefined;
+}
 
 /** Maps items, and writes all their pairs as one run. */
 export async function mapItems(spec: MapSpec, items: readonly unknown[], ctx: Context): Promise<StoredRun> {
@@ -87,7 +89,7 @@ function noPairs(value: unknown, how: string): UsageError {
 }
 
 /** Opens the ranges of runs, all together in bounded memory. */
-async function openRanges(
+export async function openRanges(
   spec: ShuffleSpec,
   input: MergeInput,
   names: readonly string[],
@@ -162,7 +164,7 @@ export function reducePartition(
   });
 }
 
-async function writeResults(
+export async function writeResults(
   output: OutputSpec,
   compression: ShuffleSpec["compression"],
   results: AsyncIterable<unknown>,

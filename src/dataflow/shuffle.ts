@@ -170,14 +170,17 @@ function addRead(reads: number[], { offsets }: StoredRun, run: number, from: num
   if (length > 0) reads.push(run, offset, length);
 }
 
-const isJob = (value: unknown): value is MapItems<unknown> =>
+export const isJob = (value: unknown): value is MapItems<unknown> =>
   typeof value === "object" && value !== null && "completed" in value && "detach" in value;
 
 const ARRAY_TASKS = 64;
 const STREAM_ITEMS = 1000;
 
 /** Items as they go to tasks: handles of files one by one, others some at a time. */
-async function* groupsOf(inputs: unknown, itemsPerTask: number | undefined): AsyncGenerator<unknown[]> {
+export async function* groupsOf(
+  inputs: unknown,
+  itemsPerTask: number | undefined,
+): AsyncGenerator<unknown[]> {
   const items = inputs instanceof Dataset ? inputs.parts : inputs;
   const known = Array.isArray(items) ? Math.ceil(items.length / ARRAY_TASKS) : STREAM_ITEMS;
   let group: unknown[] = [];
@@ -193,7 +196,7 @@ async function* groupsOf(inputs: unknown, itemsPerTask: number | undefined): Asy
 const isHandle = (item: unknown): boolean =>
   item instanceof PoolFile || item instanceof PoolSlice || isDatasetPart(item);
 
-async function* keeping<T>(items: AsyncIterable<T>, kept: T[]): AsyncGenerator<T> {
+export async function* keeping<T>(items: AsyncIterable<T>, kept: T[]): AsyncGenerator<T> {
   for await (const item of items) {
     kept.push(item);
     yield item;

@@ -38,7 +38,7 @@ export async function overRuns<R extends object, Run extends { readonly name: st
   }
 }
 
-function lostForGood(names: readonly string[]): KingletError {
+export function lostForGood(names: readonly string[]): KingletError {
   return new KingletError(
     "STORE_CORRUPT",
     `intermediate objects get lost again and again: ${names.join(", ")}`,

@@ -114,6 +114,14 @@ describe("the API reference", () => {
     expect(options.filter((name) => !rows.includes(name))).toEqual([]);
   });
 
+  it("has each option of a computation in supersteps, and all that its vertices have", () => {
+    const text = section(page("docs/dataflow.md"), "`bsp(pool, inputs, options)`");
+    for (const name of membersOf("src/dataflow/bsp.ts", "BspOptions")) expect(text).toMatch(`\`${name}\``);
+    for (const name of membersOf("src/dataflow/bsp.ts", "BspResult")) expect(text).toMatch(`\`${name}\``);
+    for (const name of membersOf("src/dataflow/vertex.ts", "Vertex"))
+      expect(text).toMatch(`\`vertex.${name}`);
+  });
+
   it("has a section for each method of a pool", () => {
     const methods = new Set([...membersOf("src/pool.ts", "NestedPool"), ...membersOf("src/pool.ts", "Pool")]);
     for (const name of methods)

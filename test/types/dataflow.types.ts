@@ -1,5 +1,14 @@
 // Checked by `npm run types`: what must be accepted compiles, what must be rejected is marked @ts-expect-error.
-import { type Dataset, gather, mapReduce, sort, treeReduce } from "../../src/dataflow/index.ts";
+import {
+  type BspResult,
+  bsp,
+  type Dataset,
+  gather,
+  mapReduce,
+  type None,
+  sort,
+  treeReduce,
+} from "../../src/dataflow/index.ts";
 import { openPool, type StoredObject } from "../../src/index.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -83,4 +92,75 @@ export async function others(): Promise<void> {
   same<typeof gathered, number>();
   const united = await treeReduce(pool, pool.map((n) => [n], [1]), (a, b) => [...a, ...b]); // biome-ignore format: one line
   same<typeof united, number[]>();
+}
+
+const sumOf = { initial: 0, reduce: sum };
+
+export async function computations(): Promise<void> {
+  const ranked = await bsp(pool, [{ url: "a", links: ["b"] }], {
+    *vertices(page) {
+      yield [page.url, { rank: 1 }, page.links];
+    },
+    compute(page, ranks: readonly number[], ctx) {
+      same<typeof page.id, string>();
+      same<typeof page.state, { rank: number }>();
+      same<typeof page.edges, string[]>();
+      same<typeof page.aggregates, Readonly<{ change: number; names: string[] }>>();
+      same<typeof ctx.index, number>();
+      page.aggregate("names", [page.id]);
+      for (const to of page.edges) page.send(to, ranks.length);
+    },
+    combine: (a, b) => {
+      same<typeof a, number>();
+      return a + b;
+    },
+    aggregators: { change: sumOf, names: { initial: [] as string[], reduce: (a, b) => [...a, ...b] } },
+    until: ({ change, names }) => change < names.length,
+    missing: (id) => ({ rank: id.length }),
+    onSuperstep: ({ aggregates }) => same<typeof aggregates.names, string[]>(),
+  });
+  same<typeof ranked, BspResult<[string, { rank: number }][], { change: number; names: string[] }>>();
+
+  // The type of messages is that of combine; of a job's results, into a dataset.
+  const combined = await bsp(pool, pool.map((n) => BigInt(n), [1, 2]), {
+    vertices: (id) => [[id, new Date(0)]],
+    compute(vertex, messages) {
+      same<typeof messages, readonly string[]>();
+      same<typeof vertex.id, bigint>();
+    },
+    combine: (a: string, b: string) => a + b,
+    partition: (id) => Number(id % 2n),
+    output: { dataset: "dates" },
+  }); // biome-ignore format: shows one call
+  same<typeof combined, BspResult<Dataset<[bigint, Date]>, None>>();
+}
+
+export function rejectedComputations(): void {
+  const vertices = (n: number) => [[n, `${n}`, [n]]] as const;
+  // @ts-expect-error no compute
+  bsp(pool, [1], { vertices });
+  // @ts-expect-error vertices of another item
+  bsp(pool, ["a"], { vertices, compute() {} });
+  // @ts-expect-error a pair at least
+  bsp(pool, [1], { vertices: (n) => [[n]], compute() {} });
+  // @ts-expect-error combine of another type than the messages
+  bsp(pool, [1], { vertices, compute(_, _messages: readonly string[]) {}, combine: sum });
+  bsp(pool, [1], {
+    vertices,
+    compute(vertex, _messages: readonly number[]) {
+      // @ts-expect-error ids are numbers
+      vertex.send("1", 1);
+      // @ts-expect-error messages are numbers
+      vertex.send(1, "1");
+      // @ts-expect-error states are strings
+      vertex.state = 1;
+      // @ts-expect-error edges don't change
+      vertex.edges = [2];
+      // @ts-expect-error no such aggregator
+      vertex.aggregate("product", 1);
+      // @ts-expect-error of another type
+      vertex.aggregate("sum", "1");
+    },
+    aggregators: { sum: sumOf },
+  });
 }
