@@ -3,7 +3,7 @@ import { mkdirSync, openSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { findBinary } from "./binaries.ts";
+import { findBinary, requireBinary } from "./binaries.ts";
 
 /** A server of ours that runs in the foreground. It dies with this process, however that one dies (Linux). */
 export interface Daemon {
@@ -83,10 +83,4 @@ const execute = promisify(execFile);
 export async function run(name: string, args: readonly string[], cwd?: string): Promise<string> {
   const { stdout } = await execute(requireBinary(name), args, { cwd, timeout: 60_000 });
   return stdout;
-}
-
-function requireBinary(name: string): string {
-  const file = findBinary(name);
-  if (file) return file;
-  throw new Error(`${name} isn't installed`);
 }

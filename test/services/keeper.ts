@@ -10,6 +10,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import path from "node:path";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import type { ServiceName } from "./binaries.ts";
+import { startLambda } from "./lambda/start.ts";
 import { type Running, type S3Facts, startRadosgw } from "./radosgw.ts";
 import { startRedis, startRedisCluster } from "./redis.ts";
 
@@ -17,6 +18,7 @@ const STARTERS: Record<ServiceName, (folder: string) => Promise<Running<unknown>
   s3: startRadosgw,
   redis: startRedis,
   redisCluster: startRedisCluster,
+  lambda: async (folder) => startLambda(folder, (await serviceOf("s3")).facts as S3Facts),
 };
 /** Another process may take a port between its choice and its use. */
 const START_ATTEMPTS = 3;

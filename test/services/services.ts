@@ -1,6 +1,8 @@
 import { beforeAll, describe, it } from "vitest";
-import { HOW_TO_INSTALL, missingBinaries, NEEDS, type ServiceName } from "./binaries.ts";
+import { HOW_TO_INSTALL, missingParts, NEEDS, type ServiceName } from "./binaries.ts";
 import { askKeeper, SOCKET_VARIABLE } from "./keeper-process.ts";
+import { LambdaAccount } from "./lambda/account-client.ts";
+import type { LambdaFacts } from "./lambda/start.ts";
 import type { S3Facts } from "./radosgw.ts";
 import type { RedisClusterFacts, RedisFacts } from "./redis.ts";
 
@@ -15,6 +17,7 @@ export interface Services {
   readonly s3: S3Service;
   readonly redis: RedisFacts;
   readonly redisCluster: RedisClusterFacts;
+  readonly lambda: LambdaAccount;
 }
 
 /** The first one to start takes some seconds, more on a busy machine. */
@@ -45,10 +48,18 @@ export const redisService = (): Promise<RedisFacts> => ask("redis");
 /** A real Redis cluster of three shards. Shared, too. @throws as `s3Service` */
 export const redisClusterService = (): Promise<RedisClusterFacts> => ask("redisCluster");
 
+/**
+ * A double of AWS Lambda with real parts, and the S3 server that its functions use. Shared: name your functions apart,
+ * and open an account of your own to set limits, deny actions, order faults or count environments. @throws as `s3Service`
+ */
+export const lambdaService = async (): Promise<LambdaAccount> =>
+  new LambdaAccount(await ask<LambdaFacts>("lambda"));
+
 const STARTS: { [Name in ServiceName]: () => Promise<Services[Name]> } = {
   s3: s3Service,
   redis: redisService,
   redisCluster: redisClusterService,
+  lambda: lambdaService,
 };
 
 /**
@@ -69,7 +80,7 @@ export function describeWith<Name extends ServiceName>(
 ): void {
   let service: Services[Name] | undefined;
   const current = () => service!;
-  const missing = missingBinaries(name);
+  const missing = missingParts(name);
   if (missing.length === 0) {
     describe(title, () => {
       beforeAll(async () => {
@@ -92,10 +103,10 @@ export function describeWith<Name extends ServiceName>(
 const LEFT_OUT = "(left out, needs ";
 
 const notInstalled = (name: ServiceName): string =>
-  `${NEEDS[name].title} isn't installed: no ${missingBinaries(name).join(", ")}. Run: ${HOW_TO_INSTALL}`;
+  `${NEEDS[name].title} isn't installed: no ${missingParts(name).join(", ")}. Run: ${HOW_TO_INSTALL}`;
 
 function ask<T>(what: string, service: ServiceName = what as ServiceName): Promise<T> {
-  if (missingBinaries(service).length > 0) throw new Error(notInstalled(service));
+  if (missingParts(service).length > 0) throw new Error(notInstalled(service));
   const socket = process.env[SOCKET_VARIABLE];
   if (!socket) throw new Error(`${SOCKET_VARIABLE} isn't set; vitest's global setup sets it`);
   return askKeeper(socket, what);
