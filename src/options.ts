@@ -43,8 +43,11 @@ export interface CallOptions {
   name?: string;
   /** Cancels the call. */
   signal?: AbortSignal;
-  /** How long outcomes are kept: `forever` (default; `kinglet clean` removes them), or until the pool closes (`job`). */
-  retain?: "forever" | "job";
+  /**
+   * How long outcomes are kept: `forever` (default; `kinglet clean` removes them); until the pool closes (`job`); or, of a
+   * `map` whose results a loop goes over, until that has passed them (`consumed`), so that endless jobs need little disk.
+   */
+  retain?: "forever" | "job" | "consumed";
 }
 
 /** Workers on AWS Lambda (`compute: "aws-lambda"`). */
@@ -139,7 +142,7 @@ const CALL_RULES: Record<keyof CallOptions, Rule> = {
     expected: "1 to 100 letters, digits, spaces or . : @ _ -",
   },
   signal: { check: (v) => v instanceof AbortSignal, expected: "an AbortSignal" },
-  retain: oneOf("forever", "job"),
+  retain: oneOf("forever", "job", "consumed"),
 };
 
 const AWS_RULES: Record<keyof AwsOptions, Rule> = {
@@ -182,8 +185,17 @@ const { name: _name, signal: _signal, on: _on, ...POOL_ONLY_RULES } = POOL_RULES
 
 /** @throws UsageError BAD_OPTION or UNKNOWN_OPTION naming the option, its value, the range and what to do */
 export function checkCallOptions(options: unknown, where: string): CallOptions {
-  return checkOptions(options, CALL_RULES, where) as CallOptions;
+  const checked = checkOptions(options, CALL_RULES, where) as CallOptions;
+  if (checked.name !== undefined && checked.retain === "consumed") throw nameNeedsOutcomes(where);
+  return checked;
 }
+
+const nameNeedsOutcomes = (where: string): UsageError =>
+  new UsageError(
+    "BAD_OPTION",
+    `${where}: options name and retain: "consumed" don't go together: a rerun by name needs the outcomes that this deletes`,
+    { remedy: "Leave out one of them.", details: { option: "retain" } },
+  );
 
 /** As checkCallOptions, for `openPool`, `pool.with` and `defineConfig`; `where` names the source. */
 export function checkPoolOptions(options: unknown, where: string): PoolOptions {

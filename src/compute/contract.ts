@@ -62,7 +62,7 @@ export interface Invocation {
   readonly attempt: number;
   readonly slot: string;
   readonly job: JobRef;
-  /** Prefix of the job's journal in the store: proposals go to `<prefix>worker-<workerId>.log`. */
+  /** The journal's folder in the store, or that of its generation: proposals go to `<prefix>worker-<workerId>.log`. */
   readonly journalPrefix: string;
   /** Key of the captured function in the store. */
   readonly functionKey: string;

@@ -1,6 +1,8 @@
 import { StoreError } from "../errors.ts";
 import type { ObjectStore } from "../storage/contract.ts";
+import { isNotFound } from "../storage/failures.ts";
 import { Run } from "./entries.ts";
+import { type BaseJob, type JournalBase, readBase } from "./generations.ts";
 import type { FrameLocation } from "./journal.ts";
 import { claimName, driverLogName, jobId, journalPrefix } from "./keys.ts";
 import { LOG_START, type LogPlace, type OnFrame, readLog } from "./log-reader.ts";
@@ -36,6 +38,8 @@ export interface JobState {
   /** The code package that its tasks need from now on. */
   code: string | undefined;
   readonly committed: CommittedRange[];
+  /** Tasks below it had their outcome, which is gone (`retain: "consumed"`). Their count is among the committed. */
+  readonly consumed: number;
   committedCount: number;
   failedCount: number;
   ended: { readonly state: JobEndState; readonly reason?: string } | undefined;
@@ -78,6 +82,8 @@ interface Seal {
 }
 
 const NOTHING_SEALED: Seal = { epoch: 0, sealedBytes: {} };
+/** A journal that was taken over or rolled that often probably has a base. */
+const MANY_EPOCHS = 8;
 
 /**
  * Reads a journal again and again while it grows: only what is new, unless its leader has changed, since a seal may
@@ -92,6 +98,7 @@ export class JournalReader {
   #epoch = 0;
   #mayBeClaimed = true;
   #seal = NOTHING_SEALED;
+  #base: JournalBase | undefined;
   /** How far the log of each epoch was read; undefined where none was found. */
   #places: (LogPlace | undefined)[] = [];
 
@@ -105,10 +112,21 @@ export class JournalReader {
 
   /** @throws StoreError NOT_FOUND if there is no such journal */
   async read(): Promise<JournalState> {
+    for (;;) {
+      try {
+        return await this.#read();
+      } catch (error) {
+        // Old logs may be deleted while they are read: what is left of them is in the base then.
+        if (!isNotFound(error) || !(await this.#takeBase())) throw error;
+      }
+    }
+  }
+
+  async #read(): Promise<JournalState> {
     // Where the last look found no claim, the one at the end of this look is soon enough.
-    if (this.#mayBeClaimed) while (await this.#isClaimed(this.#epoch + 1)) this.#epoch += 1;
+    if (this.#mayBeClaimed) await this.#findEpoch();
     if (this.#seal.epoch < this.#epoch) await this.#findSeal();
-    for (let epoch = 0; epoch <= this.#epoch; epoch++) await this.#readOn(epoch);
+    for (let epoch = this.#base?.epoch ?? 0; epoch <= this.#epoch; epoch++) await this.#readOn(epoch);
     this.#mayBeClaimed = await this.#isClaimed(this.#epoch + 1);
     const unsealed = this.#mayBeClaimed || this.#seal.epoch < this.#epoch;
     const { header, jobs } = this.#folder;
@@ -119,18 +137,42 @@ export class JournalReader {
     return { id: this.#id, epoch: this.#epoch, header, jobs, sealedBytes, unsealed };
   }
 
+  async #findEpoch(): Promise<void> {
+    while (await this.#isClaimed(this.#epoch + 1)) {
+      this.#epoch += 1;
+      // So many of them: a base shows the way past the old ones.
+      if (this.#epoch === MANY_EPOCHS && !this.#base) await this.#takeBase();
+    }
+  }
+
+  /** Begins anew with a base that wasn't known yet. */
+  async #takeBase(): Promise<boolean> {
+    const base = await readBase(this.#store, this.#id);
+    if (!base || base.epoch <= (this.#base?.epoch ?? 0)) return false;
+    this.#base = base;
+    this.#epoch = Math.max(this.#epoch, base.epoch);
+    this.#mayBeClaimed = true;
+    this.#startAnew(NOTHING_SEALED);
+    return true;
+  }
+
+  #startAnew(seal: Seal): void {
+    this.#seal = seal;
+    this.#places = [];
+    this.#folder = new JournalFolder(this.#id, this.#base?.job);
+  }
+
   async #isClaimed(epoch: number): Promise<boolean> {
     return this.#store.exists(this.#prefix + claimName(epoch));
   }
 
   /** The newest epoch whose log begins with its header and seal (epoch 0 has nothing to seal). */
   async #findSeal(): Promise<void> {
-    for (let epoch = this.#epoch; epoch > this.#seal.epoch; epoch--) {
+    const { epoch: first } = this.#base ?? this.#seal;
+    for (let epoch = this.#epoch; epoch > this.#seal.epoch && epoch >= first; epoch--) {
       const sealedBytes = await readSeal(this.#store, this.#prefix + driverLogName(epoch));
       if (!sealedBytes) continue;
-      this.#seal = { epoch, sealedBytes };
-      this.#places = [];
-      this.#folder = new JournalFolder(this.#id);
+      this.#startAnew({ epoch, sealedBytes });
       return;
     }
   }
@@ -152,8 +194,9 @@ export class JournalReader {
       this.#places[epoch] = await readLog(this.#store, this.#prefix + log, onFrame, from, uptoBytes);
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      // A claim may stand alone: who made it died before its first record.
-      if (epoch === 0 || from !== LOG_START) throw noSuchJournal(this.#store, this.#id);
+      // A claim may stand alone: who made it died before its first record. Epoch 0 and what was read are gone, if so.
+      if (epoch === (this.#base?.epoch ?? 0) || from !== LOG_START)
+        throw noSuchJournal(this.#store, this.#id);
     }
   }
 }
@@ -178,8 +221,6 @@ async function readSeal(
   return sealedBytes;
 }
 
-const isNotFound = (error: unknown): boolean => error instanceof StoreError && error.code === "NOT_FOUND";
-
 const noSuchJournal = (store: ObjectStore, id: string): StoreError =>
   new StoreError("NOT_FOUND", `there is no job ${id} in ${store.description}`, {
     remedy: "List them with: kinglet jobs",
@@ -193,8 +234,18 @@ export class JournalFolder {
   header: JournalHeader | undefined;
   readonly #taken = new Map<number, TakenSet>();
 
-  constructor(id: string) {
+  /** @param base what is left of logs that are gone */
+  constructor(id: string, base?: BaseJob) {
     this.id = id;
+    if (base) this.#begin(base);
+  }
+
+  #begin({ meta, code, drawn, total, consumed, failed }: BaseJob): void {
+    const job = this.#newJob(meta, 0, consumed);
+    Object.assign(job, { drawn, total, committedCount: consumed, failedCount: failed });
+    if (code !== undefined) job.code = code;
+    this.jobs.set(meta.number, job);
+    this.#taken.set(meta.number, new TakenSet(consumed));
   }
 
   add(record: JournalRecord, location: FrameLocation, epoch: number): void {
@@ -242,7 +293,7 @@ export class JournalFolder {
     }
   }
 
-  #newJob(meta: JobMeta, epoch: number): JobState {
+  #newJob(meta: JobMeta, epoch: number, consumed = 0): JobState {
     return {
       id: jobId({ journalId: this.id, number: meta.number }),
       meta,
@@ -251,6 +302,7 @@ export class JournalFolder {
       total: undefined,
       code: meta.code,
       committed: [],
+      consumed,
       committedCount: 0,
       failedCount: 0,
       ended: undefined,
@@ -283,22 +335,29 @@ const range = (run: Run) => ({ jobNumber: run.jobNumber, first: run.first, count
 
 /** Which task indexes have been taken: a growing bitmap, one byte a task. */
 class TakenSet {
+  /** All below it are taken. */
+  readonly #start: number;
   #bytes = new Uint8Array(1024);
+
+  constructor(start = 0) {
+    this.#start = start;
+  }
 
   /** Takes the range; returns the parts of it that were free. */
   take(first: number, count: number): { first: number; count: number }[] {
-    const end = first + count;
+    const start = this.#start;
+    const end = first + count - start;
     if (end > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2));
       grown.set(this.#bytes);
       this.#bytes = grown;
     }
     const parts: { first: number; count: number }[] = [];
-    for (let i = first; i < end; i++) {
+    for (let i = Math.max(0, first - start); i < end; i++) {
       if (this.#bytes[i]) continue;
       let j = i;
       while (j < end && !this.#bytes[j]) this.#bytes[j++] = 1;
-      parts.push({ first: i, count: j - i });
+      parts.push({ first: start + i, count: j - i });
       i = j;
     }
     return parts;

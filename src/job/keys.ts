@@ -13,6 +13,8 @@ import type { ObjectStore } from "../storage/contract.ts";
  *   journals/<id>/worker-<workerId>.log proposals of one worker: outcomes and console lines
  *   journals/<id>/cancel-<number>       asks the driver that leads to cancel the job of that number
  *   journals/<id>/objects/<name>        one big input or outcome
+ *   journals/<id>/g<epoch>/…            worker logs and objects of a generation that goes as a whole (generations.ts)
+ *   journals/<id>/base                  what is left of generations that are gone
  *   named/…                             users' own objects (pool.store)
  */
 export const FUNCTIONS = "functions/";
@@ -29,6 +31,9 @@ export const driverKey = (driverId: string): string => `${DRIVERS}${driverId}`;
 export const journalPrefix = (journalId: string): string => `${JOURNALS}${journalId}/`;
 export const driverLogName = (epoch: number): string => `driver-${epoch}.log`;
 export const claimName = (epoch: number): string => `claim-${epoch}`;
+export const BASE_NAME = "base";
+/** Folder, in a journal, of what belongs to the generation that began with that epoch. */
+export const generationFolder = (epoch: number): string => `g${epoch}/`;
 export const workerLogName = (workerId: string): string => `worker-${workerId}.log`;
 export const objectName = (name: string): string => `objects/${name}`;
 

@@ -8,6 +8,7 @@ import type { CallOptions } from "../options.ts";
 import { resumeParts } from "../scheduler/resume.ts";
 import { JobCore, type JobEnding } from "./job-handle.ts";
 import { cancelled, endJob, jobSpec } from "./job-spec.ts";
+import { ConsumedRetention } from "./retention.ts";
 import type { LedJournal, Session } from "./session.ts";
 
 /** How often the journal of a job that another process leads is looked at. */
@@ -101,7 +102,16 @@ class Attachment {
 
   /** Tells the core of committed ranges that it doesn't know yet: they are only ever added to. */
   #show(job: JobState): void {
-    for (const range of job.committed.slice(this.#shown)) this.#core.committedEarlier(range);
+    const core = this.#core;
+    if (job.consumed > core.dropped) {
+      // Its journal was read anew from there on.
+      if (core.dropped === 0 && this.#shown === 0) core.begin = job.consumed;
+      core.drop(job.consumed);
+      this.#shown = 0;
+    }
+    for (const range of job.committed.slice(this.#shown)) {
+      if (!core.table.startingAt(range.first)) core.committedEarlier(range);
+    }
     this.#shown = job.committed.length;
   }
 
@@ -165,6 +175,10 @@ class Attachment {
       settled,
       adopted,
     });
+    if (options.retain === "consumed") {
+      const { meta, code, consumed } = job;
+      core.retention = new ConsumedRetention({ core, journal: led.journal, input, meta, code, consumed });
+    }
     core.running = session.scheduler.submit(spec);
     if (this.#cancelled !== undefined) core.running.cancel(this.#cancelled);
   }

@@ -11,6 +11,15 @@ import { addFuture, json, refOf, upstreamFailed, whenCommitted } from "./upstrea
 
 export type { InputContext } from "./input-runs.ts";
 
+/** An input that says how far it is: for `retain: "consumed"`. */
+export interface EncodedInput {
+  /** Items that were encoded so far, drawn or not. */
+  readonly encodedTasks: number;
+  readonly encodedBytes: number;
+  /** Big ones are stored at once, as objects: all of those are below this index. */
+  readonly storedEnd: number;
+}
+
 /** Items of an array up to which all are encoded before the call returns, so that a bad one is an error at once. */
 const CHECKED_AT_ONCE = 10_000;
 const CHECKED_BYTES = 64 * 1024 * 1024;
@@ -19,6 +28,8 @@ const CHUNK_BYTES = 1024 * 1024;
 /** Where each chunk is a request. */
 const REMOTE_CHUNK_TASKS = 8192;
 const REMOTE_CHUNK_BYTES = 4 * 1024 * 1024;
+/** Where items are drawn only as results are taken. */
+const SPARING_CHUNK_TASKS = 128;
 /** Items of an async iterable that are encoded ahead of being drawn. */
 const PUMP_AHEAD = 1024;
 
@@ -62,7 +73,7 @@ function knownLength(items: Iterable<unknown>): number | undefined {
 }
 
 /** Items of an iterable, drawn when asked for; arrays are checked as far as is cheap before anything runs. */
-export class ItemsInput implements JobInput {
+export class ItemsInput implements JobInput, EncodedInput {
   readonly knownLength: number | undefined;
   readonly #iterator: Iterator<unknown>;
   readonly #runs: InputRuns;
@@ -85,21 +96,40 @@ export class ItemsInput implements JobInput {
       this.#runs.index < CHECKED_AT_ONCE &&
       this.#runs.bytes < CHECKED_BYTES
     ) {
-      const remote = this.#runs.context.store.capabilities.append === "emulated";
-      const count = remote
-        ? this.#fill(REMOTE_CHUNK_TASKS, REMOTE_CHUNK_BYTES)
-        : this.#fill(CHUNK_TASKS, CHUNK_BYTES);
+      const count = this.#fill(...this.#chunkSize);
       if (count > 0) this.#checked.push({ run: this.#runs.take(), count });
     }
   }
 
+  get #chunkSize(): [tasks: number, sizeBytes: number] {
+    const { core, store } = this.#runs.context;
+    if (core.isSparing) return [SPARING_CHUNK_TASKS, CHUNK_BYTES];
+    const remote = store.capabilities.append === "emulated";
+    return remote ? [REMOTE_CHUNK_TASKS, REMOTE_CHUNK_BYTES] : [CHUNK_TASKS, CHUNK_BYTES];
+  }
+
   draw(maxTasks: number, maxBytes: number): MaybePromise<DrawnInputs> {
+    const { core } = this.#runs.context;
+    const isEager = this.knownLength !== undefined && !core.isSparing;
+    const encodedAhead = this.#checked.reduce((sum, { count }) => sum + count, 0);
+    const room = isEager ? maxTasks : core.drawRoom(this.#runs.index - encodedAhead);
+    if (room === 0) return { count: 0, done: false };
     const ready = this.#checked.shift();
     if (ready) return this.#drawn(ready.run, ready.count);
-    const { core } = this.#runs.context;
-    const room = this.knownLength === undefined ? core.drawRoom(this.#runs.index) : maxTasks;
     const count = this.#fill(Math.min(maxTasks, room), maxBytes);
     return count > 0 ? this.#drawn(this.#runs.take(), count) : { count: 0, done: this.#done };
+  }
+
+  get encodedTasks(): number {
+    return this.#runs.index;
+  }
+
+  get encodedBytes(): number {
+    return this.#runs.bytes;
+  }
+
+  get storedEnd(): number {
+    return this.#runs.storedEnd;
   }
 
   get #done(): boolean {
@@ -147,7 +177,7 @@ export class ItemsInput implements JobInput {
 }
 
 /** Items of an async iterable: pulled ahead, in constant memory, and encoded as they come. */
-export class PumpedInput implements JobInput {
+export class PumpedInput implements JobInput, EncodedInput {
   readonly knownLength = undefined;
   readonly #runs: InputRuns;
   readonly #iterator: AsyncIterator<unknown>;
@@ -169,6 +199,18 @@ export class PumpedInput implements JobInput {
     const done = this.#done && !this.#failed;
     if (run instanceof Promise) return run.then((bytes) => ({ run: bytes, count, done }));
     return run ? { run, count, done } : { count: 0, done };
+  }
+
+  get encodedTasks(): number {
+    return this.#runs.index;
+  }
+
+  get encodedBytes(): number {
+    return this.#runs.bytes;
+  }
+
+  get storedEnd(): number {
+    return this.#runs.storedEnd;
   }
 
   /** The job ended: the iterable is told to stop. */
@@ -210,6 +252,7 @@ export class JobItemsInput implements JobInput {
   readonly #runs: InputRuns;
 
   constructor(upstream: JobCore, context: InputContext) {
+    upstream.refuseIfDropped(0);
     this.#upstream = upstream;
     this.#runs = new InputRuns(context);
     upstream.want("all");
@@ -280,6 +323,7 @@ export class SingleInput implements JobInput {
   }
 
   #addJob(core: JobCore): boolean {
+    core.refuseIfDropped(0);
     core.want("all");
     if (!core.ending) return false;
     if (core.ending.status !== "done") this.#runs.addEntry(ENTRY_FAILED, upstreamFailed(core));

@@ -71,12 +71,15 @@ class PoolJobSpec implements JobSpec {
   readonly #session: Session;
   readonly #core: JobCore;
   readonly #call: SpecParts["call"];
+  /** Who resumes a job doesn't decide that it goes. */
+  readonly #isResumed: boolean;
 
   constructor(parts: SpecParts) {
     const { session, core, ref, journal, call, functionHash, input } = parts;
     this.#session = session;
     this.#core = core;
     this.#call = call;
+    this.#isResumed = parts.settled !== undefined;
     this.ref = ref;
     this.journal = journal;
     this.functionKey = functionKey(functionHash);
@@ -115,7 +118,8 @@ class PoolJobSpec implements JobSpec {
   onEnded(end: JobEnd): void {
     const session = this.#session;
     const { journal, ref } = this;
-    session.retain(journal, this.#call.options.retain !== "job" || end.state === "released");
+    const { retain = "forever" } = this.#call.options;
+    session.retain(journal, retain === "forever" || this.#isResumed || end.state === "released");
     if (end.state === "broken" || end.state === "fenced") session.abandonJournal(journal);
     if (ref.number === 0) session.closeJournal(journal).catch(() => {});
     endJob(session, this.#core, endingOf(this.#core, end));

@@ -130,7 +130,9 @@ export class Session {
     return {
       codec: this.codec,
       store: this.store,
-      journalPrefix: core.journalPrefix,
+      get dataPrefix() {
+        return core.dataPrefix;
+      },
       jobNumber: ref.number,
       core,
     };

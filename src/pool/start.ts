@@ -9,6 +9,7 @@ import type { MaybePromise } from "../storage/contract.ts";
 import { JobCore } from "./job-core.ts";
 import { type Call, cancelled, endJob, jobSpec } from "./job-spec.ts";
 import type { OutcomeReader } from "./outcomes.ts";
+import { ConsumedRetention } from "./retention.ts";
 import type { Session } from "./session.ts";
 
 /** Makes the job's core and starts it: `input` is made with the core, so that a bad item throws before anything runs. */
@@ -22,6 +23,7 @@ export function startJob(
   const id = jobId(ref);
   const reader: OutcomeReader = { codec: session.codec, store: session.store, jobId: id };
   const core = new JobCore(id, call.kind, reader, journalPrefix(ref.journalId));
+  core.isSparing = call.options.retain === "consumed" && call.kind !== "run";
   const input = makeInput(core, ref);
   core.total = input.knownLength;
   session.enter(core);
@@ -32,6 +34,10 @@ export function startJob(
     const opening = [new JobRecord(ref, call, session)];
     const functionHash = call.captured.hash;
     const parts = { session, core, ref, journal: opened, call, functionHash, input, opening };
+    if (core.isSparing) {
+      const { job: meta } = opening[0]!;
+      core.retention = new ConsumedRetention({ core, journal: opened, input, meta });
+    }
     core.running = session.scheduler.submit(jobSpec(parts));
   };
   try {
@@ -147,12 +153,14 @@ const STORED_OPTIONS = [
   "batch",
   "env",
   "budgetUsd",
+  "retain",
 ] as const satisfies readonly (keyof CallOptions)[];
 
 /** Those options as JSON; a predicate can't be kept (the resumed job retries no errors). */
 function storedOptions(options: CallOptions): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const name of STORED_OPTIONS) if (options[name] !== undefined) kept[name] = options[name];
+  if (kept["retain"] !== "consumed") delete kept["retain"]; // whoever resumes a job decides how long it stays
   if (typeof options.retryErrors === "number") kept["retryErrors"] = options.retryErrors;
   return kept;
 }

@@ -9,6 +9,9 @@ export interface ProposalLog {
 
 const OPEN_LOGS = 32;
 
+/** `journals/<id>` of that folder, or of the folder of a generation in it. */
+const journalOf = (prefix: string): string => prefix.split("/", 2).join("/");
+
 /**
  * The logs of one worker, one for each journal that it works for. A log is never reopened: what was closed to make
  * room, or failed in the middle of a write, is followed by a new one under another name.
@@ -48,12 +51,19 @@ export class ProposalLogs {
         `${this.#store.description} can't append to logs, which this worker needs`,
       );
     }
+    this.#closeOlder(journalPrefix);
     const id = this.#made === 0 ? this.workerId : `${this.workerId}-${this.#made}`;
     this.#made += 1;
     const writer = this.#store.openLog(journalPrefix + workerLogName(id));
     return writer instanceof Promise
       ? writer.then((opened) => this.#keep(journalPrefix, { writer: opened }))
       : this.#keep(journalPrefix, { writer });
+  }
+
+  /** A log of an older generation of the journal may be deleted any time, and takes up room as long as it is open. */
+  #closeOlder(journalPrefix: string): void {
+    const journal = journalOf(journalPrefix);
+    for (const other of this.#open.keys()) if (journalOf(other) === journal) this.abandon(other);
   }
 
   #keep(journalPrefix: string, log: ProposalLog): ProposalLog {

@@ -45,6 +45,7 @@ export function isOfJob(head: JobHead, invocation: Invocation): boolean {
     head.functionKey === invocation.functionKey &&
     head.code === invocation.code &&
     head.journalId === invocation.job.journalId &&
+    head.journalPrefix === invocation.journalPrefix &&
     head.slot === invocation.slot &&
     head.tries === undefined &&
     invocation.tries === undefined &&
