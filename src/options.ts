@@ -56,6 +56,8 @@ export interface AwsOptions {
   region?: string;
   /** Processor of the workers; arm64 (default) costs a fifth less. */
   architecture?: "arm64" | "x64";
+  /** Node of the workers, as Lambda names it; default nodejs24.x. */
+  runtime?: "nodejs24.x" | "nodejs22.x";
   /** Memory of a worker in MiB, 128…10,240, default 1,769: that of one processor core. */
   memoryMb?: number;
   /** The most memory in MiB that a task gets after it ran out of it, 128…10,240, default 10,240. */
@@ -66,6 +68,8 @@ export interface AwsOptions {
   ephemeralStorageMb?: number;
   /** Role of the workers; by default Kinglet makes one that may use the store and nothing else. */
   roleArn?: string;
+  /** Further places that tasks may read, as s3://bucket/prefix; default none. The role that Kinglet makes allows it. */
+  read?: string[];
   /** A worker function that is there already; by default Kinglet makes one, named by its content. */
   functionName?: string;
 }
@@ -151,6 +155,7 @@ const AWS_RULES: Record<keyof AwsOptions, Rule> = {
     expected: 'the name of a region, such as "eu-west-1"',
   },
   architecture: oneOf("arm64", "x64"),
+  runtime: oneOf("nodejs24.x", "nodejs22.x"),
   memoryMb: integer(128, 10_240),
   maxMemoryMb: integer(128, 10_240),
   timeoutS: integer(1, 900),
@@ -158,6 +163,10 @@ const AWS_RULES: Record<keyof AwsOptions, Rule> = {
   roleArn: {
     check: (v) => typeof v === "string" && /^arn:[\w-]+:iam::\d{12}:role\/.+$/.test(v),
     expected: 'the ARN of a role, such as "arn:aws:iam::123456789012:role/kinglet-worker"',
+  },
+  read: {
+    check: (v) => Array.isArray(v) && v.every((s) => typeof s === "string" && /^s3:\/\/[^/]+/.test(s)),
+    expected: 'a list of places such as "s3://bucket/prefix"',
   },
   functionName: {
     check: (v) => typeof v === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(v),

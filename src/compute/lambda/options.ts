@@ -22,7 +22,7 @@ export function resolveAwsOptions(
   env: Environment = process.env,
 ): ResolvedAwsOptions {
   if (storage.kind !== "s3") throw outOfReach(storage);
-  const { roleArn, functionName, ...given } = options ?? {};
+  const { roleArn, functionName, read, ...given } = options ?? {};
   const region = given.region ?? (env["AWS_REGION"] || env["AWS_DEFAULT_REGION"]);
   if (!region) {
     throw new UsageError("BAD_OPTION", "the region for AWS Lambda isn't known", {
@@ -36,7 +36,7 @@ export function resolveAwsOptions(
     region,
     ...(endpoint ? { endpoint: endpoint.replace(/\/+$/, "") } : {}),
     architecture: given.architecture ?? "arm64",
-    runtime: WORKER_RUNTIME,
+    runtime: given.runtime ?? WORKER_RUNTIME,
     memoryMb,
     maxMemoryMb: Math.max(memoryMb, given.maxMemoryMb ?? 10_240),
     timeoutS: given.timeoutS ?? 900,
@@ -44,7 +44,7 @@ export function resolveAwsOptions(
     ...(roleArn ? { roleArn } : {}),
     ...(functionName ? { functionName } : {}),
     storage,
-    read: [],
+    read: read ?? [],
   };
 }
 
