@@ -12,6 +12,7 @@ import type { ObjectStore } from "../storage/contract.ts";
  *   journals/<id>/claim-<epoch>         who leads from that epoch on: put-if-absent
  *   journals/<id>/worker-<workerId>.log proposals of one worker: outcomes and console lines
  *   journals/<id>/cancel-<number>       asks the driver that leads to cancel the job of that number
+ *   journals/<id>/control-<logId>…      for one attempt that runs elsewhere: its driver's orders and answers
  *   journals/<id>/objects/<name>        one big input or outcome
  *   journals/<id>/g<epoch>/…            worker logs and objects of a generation that goes as a whole (generations.ts)
  *   journals/<id>/base                  what is left of generations that are gone
@@ -35,6 +36,9 @@ export const BASE_NAME = "base";
 /** Folder, in a journal, of what belongs to the generation that began with that epoch. */
 export const generationFolder = (epoch: number): string => `g${epoch}/`;
 export const workerLogName = (workerId: string): string => `worker-${workerId}.log`;
+/** `part`: "" for orders, `reply-<n>` for an answer, `inputs`, `alive`, `end`. */
+export const controlName = (logId: string, part: string): string =>
+  part === "" ? `control-${logId}` : `control-${logId}-${part}`;
 export const objectName = (name: string): string => `objects/${name}`;
 
 /** A job's id: its journal's, followed by `.number` where the journal holds several jobs (calls of `pool.run`). */

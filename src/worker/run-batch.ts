@@ -204,8 +204,9 @@ function stopped(
   return { kind: order, startedTask, evidence };
 }
 
-const writerOptions = ({ journalPrefix, job, attempt, options }: Invocation) => ({
+const writerOptions = ({ journalPrefix, logId, job, attempt, options }: Invocation) => ({
   journalPrefix,
+  logId,
   job,
   attempt,
   sync: options.sync ?? false,

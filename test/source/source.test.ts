@@ -64,8 +64,15 @@ const BACKENDS: readonly Backend[] = [
   { files: /^storage\/redis\//, namedBy: ["storage/locate.ts"] },
   {
     files: /^compute\/local\//,
-    // An environment of Lambda is a small machine with one local worker.
-    namedBy: ["pool.ts", "pool/backend.ts", "open-early.ts"],
+    // A supervisor is a small machine with one local worker, and says what happens in the same frames.
+    namedBy: [
+      "pool.ts",
+      "pool/backend.ts",
+      "open-early.ts",
+      "compute/relay/relayed-attempt.ts",
+      "compute/relay/relayed-run.ts",
+      "compute/relay/supervisor.ts",
+    ],
   },
   { files: /^compute\/lambda\//, namedBy: ["pool/backend.ts"] },
 ];
