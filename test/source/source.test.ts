@@ -31,6 +31,7 @@ const LAYERS: Layers = [
     "future.ts",
     "job.ts",
   ],
+  ["aws/"],
   ["storage/", "codec/", "maybe.ts"],
   ["job/"],
   ["compute/contract.ts"],

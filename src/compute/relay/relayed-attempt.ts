@@ -44,6 +44,8 @@ export class RelayedAttempt {
   ended: RelayedEnd | undefined;
   /** First task without a report. */
   cursor: number;
+  /** The log has been found. */
+  logIsThere = false;
   /** The task that was last known to run. */
   runningTask: number | undefined;
   readonly #parts: RelayedAttemptParts;
@@ -103,6 +105,7 @@ export class RelayedAttempt {
         const location = { log: key.slice(journalPrefix.length), offsetBytes, lengthBytes };
         this.#report({ location, first: run.first, count: run.count, run: run.bytes, busyMs });
       });
+      this.logIsThere = true;
     } catch (error) {
       if (!(error instanceof StoreError && error.code === "NOT_FOUND")) throw error;
     }

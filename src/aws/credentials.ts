@@ -1,4 +1,4 @@
-import { StoreError } from "../../errors.ts";
+import { StoreError } from "../errors.ts";
 import type { Credentials } from "./sign.ts";
 
 export interface CredentialSource {
@@ -101,7 +101,7 @@ async function providerChain(): Promise<AwsIdentity> {
 }
 
 function noCredentials(why: string, cause: unknown): StoreError {
-  return new StoreError("STORE_REFUSED", `there are no credentials for S3: ${why}`, {
+  return new StoreError("STORE_REFUSED", `there are no credentials for AWS: ${why}`, {
     cause,
     remedy:
       "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or, for profiles, SSO and roles: npm i @aws-sdk/credential-providers",

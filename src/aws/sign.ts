@@ -25,21 +25,23 @@ export interface UnsignedRequest {
 export const SHA256_OF_NOTHING = hash("sha256", "");
 
 /**
- * Signs requests for one region with AWS Signature Version 4, in the Authorization header.
+ * Signs requests for one service in one region with AWS Signature Version 4, in the Authorization header.
  *
  * Source: "Authenticating Requests: Using the Authorization Header (AWS Signature Version 4)", Amazon S3 API Reference.
  *
- * @example const headers = new Signer("us-east-1").sign(request, credentials, Date.now());
+ * @example const headers = new Signer("us-east-1", "s3").sign(request, credentials, Date.now());
  */
 export class Signer {
   readonly #region: string;
+  readonly #service: string;
   #second = -1;
   #timestamp = "";
   /** The key derived from a secret holds for a day. */
   #keyOf: { readonly secret: string; readonly day: string; readonly key: KeyObject } | undefined;
 
-  constructor(region: string) {
+  constructor(region: string, service: "s3" | "lambda") {
     this.#region = region;
+    this.#service = service;
   }
 
   /** The request's headers and those that sign it. */
@@ -58,7 +60,7 @@ export class Signer {
     let canonical = `${request.method}\n${request.path}\n${request.query}\n`;
     for (const name of names) canonical += `${name}:${headers[name]}\n`;
     canonical += `\n${signed}\n${request.bodySha256}`;
-    const scope = `${day}/${this.#region}/s3/aws4_request`;
+    const scope = `${day}/${this.#region}/${this.#service}/aws4_request`;
     const text = `AWS4-HMAC-SHA256\n${timestamp}\n${scope}\n${hash("sha256", canonical)}`;
     const key = this.#keyFor(credentials.secretAccessKey, day);
     const signature = createHmac("sha256", key).update(text).digest("hex");
@@ -79,7 +81,7 @@ export class Signer {
   #keyFor(secret: string, day: string): KeyObject {
     const known = this.#keyOf;
     if (known?.secret === secret && known.day === day) return known.key;
-    const parts = [day, this.#region, "s3", "aws4_request"];
+    const parts = [day, this.#region, this.#service, "aws4_request"];
     const derived = parts.reduce<Buffer>(
       (last, part) => createHmac("sha256", last).update(part).digest(),
       Buffer.from(`AWS4${secret}`),
