@@ -145,7 +145,7 @@ function openSession(options: PoolOptions, started?: StartedProcess): Session {
   const durability = options.durability ?? "process";
   const location = parseStoreLocation(options.storage ?? ".kinglet", durability);
   const store = openStoreLate(location);
-  const { compute, slots } = chooseBackend(options, location, started);
+  const { compute, slots } = chooseBackend(options, location, store, started);
   const session = new Session({
     store,
     location,

@@ -54,6 +54,7 @@ const ENTRIES = [
   "dataflow/index.ts",
   "dataflow/tasks.ts",
   "compute/local/worker-main.ts",
+  "compute/lambda/handler.ts",
   "cli/main.ts",
   "observe/preload.ts",
 ];
@@ -70,6 +71,8 @@ const BACKENDS: readonly Backend[] = [
       "pool.ts",
       "pool/backend.ts",
       "open-early.ts",
+      "compute/lambda/environment.ts",
+      "compute/lambda/handler.ts",
       "compute/relay/relayed-attempt.ts",
       "compute/relay/relayed-run.ts",
       "compute/relay/supervisor.ts",
@@ -80,7 +83,6 @@ const BACKENDS: readonly Backend[] = [
 
 /** Contracts' parts that only tests and later backends use. */
 const WITHOUT_USER = {
-  "compute/lambda/deploy/": "worker functions, for the backend that invokes them",
   "storage/memory.ts": "the store of tests and of the simulation",
   "storage/kv/memory.ts": "the key-value contract in its plainest form, for tests",
   "observe/prices.ts": "for the plan of a sort, and the ledger of costs",

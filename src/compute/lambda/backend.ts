@@ -7,6 +7,7 @@ import { machineMemoryMb } from "../relay/memory.ts";
 import { type AttemptHost, LambdaAttempt } from "./attempt.ts";
 import { createLambdaClient, type LambdaClient } from "./client.ts";
 import type { ResolvedAwsOptions, WorkerFunction, WorkerFunctions } from "./deploy/contract.ts";
+import { lambdaFacts } from "./options.ts";
 import { copiesFor, Ramp } from "./ramp.ts";
 
 export interface LambdaBackendOptions {
@@ -53,6 +54,7 @@ export function createLambdaBackend(options: LambdaBackendOptions): ComputeBacke
 }
 
 class LambdaBackend implements ComputeBackend, AttemptHost {
+  readonly description: string;
   readonly maxSlots: number;
   readonly target: WorkerTarget;
   readonly memory: { readonly defaultMb: number; readonly maxMb: number };
@@ -85,20 +87,17 @@ class LambdaBackend implements ComputeBackend, AttemptHost {
     this.location = options.location;
     this.secrets = options.secrets;
     this.encodeError = options.encodeError;
-    this.maxSlots = options.maxSlots;
-    this.target = { platform: "linux", arch: aws.architecture, node: aws.runtime.replace(/\D/g, "") };
-    const maxMb = aws.functionName ? aws.memoryMb : aws.maxMemoryMb;
-    this.memory = { defaultMb: aws.memoryMb, maxMb };
-    this.maxTaskMs = aws.timeoutS * 1000;
+    const facts = lambdaFacts(aws, options.slots, options.maxSlots);
+    this.description = facts.description;
+    this.maxSlots = facts.maxSlots;
+    this.target = facts.target;
+    this.memory = facts.memory;
+    this.maxTaskMs = facts.maxTaskMs;
     this.#id = Math.floor(random() * 2 ** 48).toString(36);
     this.#ramp = new Ramp(aws.functionName ? 1 : copiesFor(options.slots), clock.nowMs());
     const { region, endpoint } = aws;
     this.client =
       options.client ?? createLambdaClient({ region, endpoint, clock, credentials: options.credentials });
-  }
-
-  get description(): string {
-    return `AWS Lambda in ${this.aws.region}, up to ${this.#options.slots} environments of ${this.aws.memoryMb} MB`;
   }
 
   /** Nothing is told any more once `close` has resolved. */

@@ -1,6 +1,7 @@
 import { UsageError } from "../../errors.ts";
 import type { AwsOptions } from "../../options.ts";
 import { type StoreLocation, showStoreLocation } from "../../storage/locate.ts";
+import type { KnownBefore } from "../late.ts";
 import type { LambdaRuntime, ResolvedAwsOptions } from "./deploy/contract.ts";
 
 /** Source: AWS Lambda Developer Guide, "Lambda runtimes". */
@@ -46,6 +47,17 @@ export function resolveAwsOptions(
     storage,
     read: read ?? [],
   };
+}
+
+/** What is known of the backend before it is loaded. */
+export function lambdaFacts(aws: ResolvedAwsOptions, slots: number, maxSlots: number) {
+  return {
+    description: `AWS Lambda in ${aws.region}, up to ${slots} environments of ${aws.memoryMb} MB`,
+    maxSlots,
+    target: { platform: "linux" as const, arch: aws.architecture, node: aws.runtime.replace(/\D/g, "") },
+    memory: { defaultMb: aws.memoryMb, maxMb: aws.functionName ? aws.memoryMb : aws.maxMemoryMb },
+    maxTaskMs: aws.timeoutS * 1000,
+  } satisfies KnownBefore;
 }
 
 function outOfReach(storage: StoreLocation): UsageError {
