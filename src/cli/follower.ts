@@ -1,6 +1,7 @@
-import type { JobState, RecordListener } from "../job/fold.ts";
+import type { JobState } from "../job/fold.ts";
 import { JournalFolder } from "../job/fold.ts";
 import { readBase } from "../job/generations.ts";
+import type { RecordListener } from "../job/journal-reader.ts";
 import { claimName, driverLogName, journalPrefix } from "../job/keys.ts";
 import { type LogPlace, readLog } from "../job/log-reader.ts";
 import { decodeRecord } from "../job/records.ts";

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
-import { type JobState, type JournalState, readJournal } from "../job/fold.ts";
+import type { JobState, JournalState } from "../job/fold.ts";
+import { readJournal } from "../job/journal-reader.ts";
 import { JOURNALS } from "../job/keys.ts";
 import type { DriverLease } from "../job/lease.ts";
 import type { JobEndState } from "../job/records.ts";

@@ -1,8 +1,9 @@
 import type { Clock } from "../clock.ts";
 import { KingletError } from "../errors.ts";
 import type { ObjectStore } from "../storage/contract.ts";
-import { type JournalState, readJournal } from "./fold.ts";
+import type { JournalState } from "./fold.ts";
 import { claimBody, createJournal, type Journal } from "./journal.ts";
+import { readJournal } from "./journal-reader.ts";
 import { claimName, journalPrefix } from "./keys.ts";
 import { leaseIsAlive, readLease } from "./lease.ts";
 import type { JournalHeader } from "./records.ts";

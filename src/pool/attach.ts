@@ -1,6 +1,7 @@
 import { KingletError, UsageError } from "../errors.ts";
 import { entryIsOk } from "../job/entries.ts";
-import { type JobState, JournalReader, type JournalState, readJournal } from "../job/fold.ts";
+import type { JobState, JournalState } from "../job/fold.ts";
+import { JournalReader, readJournal } from "../job/journal-reader.ts";
 import { type JobRef, journalPrefix, parseJobId } from "../job/keys.ts";
 import type { DriverLease } from "../job/lease.ts";
 import { livingLeader, takeOver } from "../job/takeover.ts";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { ENTRY_OBJECT, type Entry, entryIsOk, Run, RunBuilder } from "../job/entries.ts";
-import { type CommittedRange, type JobState, readJournal } from "../job/fold.ts";
+import type { CommittedRange, JobState } from "../job/fold.ts";
+import { readJournal } from "../job/journal-reader.ts";
 import { journalPrefix, NAMES } from "../job/keys.ts";
 import { readFrame } from "../job/log-reader.ts";
 import type { DrawnInputs, JobInput } from "../scheduler/contract.ts";

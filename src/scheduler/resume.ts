@@ -1,7 +1,8 @@
 import { KingletError } from "../errors.ts";
 import { entryIsOk, Run } from "../job/entries.ts";
-import { type JobState, type JournalState, readJournal } from "../job/fold.ts";
+import type { JobState, JournalState } from "../job/fold.ts";
 import type { FrameLocation, Journal } from "../job/journal.ts";
+import { readJournal } from "../job/journal-reader.ts";
 import { readObjectFrames } from "../job/log-reader.ts";
 import { decodeRecord } from "../job/records.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";

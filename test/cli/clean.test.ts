@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { deletePlanned, type JournalFacts, planClean } from "../../src/cli/clean-plan.ts";
 import { addReferences, noReferences } from "../../src/cli/references.ts";
-import { readJournal } from "../../src/job/fold.ts";
+import { readJournal } from "../../src/job/journal-reader.ts";
 import {
   CANCELS,
   cancelFlagKey,
