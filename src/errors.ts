@@ -39,7 +39,6 @@ export type ErrorCode =
   | "JOB_NOT_FOUND"
   | "JOB_LED_ELSEWHERE"
   | "INPUT_INCOMPLETE"
-  | "CONSUMED"
   | "POOL_CLOSED"
   | "TOO_DEEP"
   | "BUDGET_SPENT"

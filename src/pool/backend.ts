@@ -1,11 +1,10 @@
 import { availableParallelism } from "node:os";
 import type { ComputeBackend } from "../compute/contract.ts";
-import { lambdaFacts, resolveAwsOptions } from "../compute/lambda/options.ts";
-import { LateBackend } from "../compute/late.ts";
+import { resolveAwsOptions } from "../compute/lambda/options.ts";
 import { createLocalBackend } from "../compute/local/backend.ts";
 import type { StartedProcess } from "../compute/local/start-process.ts";
+import { KingletError } from "../errors.ts";
 import type { PoolOptions } from "../options.ts";
-import type { ObjectStore } from "../storage/contract.ts";
 import type { StoreLocation } from "../storage/locate.ts";
 import { MAX_DEPTH } from "./nested.ts";
 
@@ -25,14 +24,13 @@ const LAMBDA_SLOTS = 1000;
  */
 export function chooseBackend(
   options: PoolOptions,
-  location: StoreLocation,
-  store: ObjectStore,
+  store: StoreLocation,
   started?: StartedProcess,
 ): ChosenBackend {
-  if (options.compute === "aws-lambda") return lambdaBackend(options, location, store);
+  if (options.compute === "aws-lambda") return lambdaBackend(options, store);
   const slots = options.concurrency ?? availableParallelism();
   const compute = createLocalBackend({
-    store: location,
+    store,
     // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
     slots: slots * (MAX_DEPTH + 1),
     // A worker with a memory limit is another process: the pool's own limit is only known with its calls.
@@ -42,15 +40,7 @@ export function chooseBackend(
   return { compute, slots };
 }
 
-/** Loaded with the first job: nobody else shall wait for it. */
-function lambdaBackend(options: PoolOptions, location: StoreLocation, store: ObjectStore): ChosenBackend {
-  const aws = resolveAwsOptions(options.aws, location);
-  const slots = options.concurrency ?? LAMBDA_SLOTS;
-  const maxSlots = slots * (MAX_DEPTH + 1);
-  const known = lambdaFacts(aws, slots, maxSlots);
-  const load = async () => {
-    const { openLambdaBackend } = await import("../compute/lambda/open.ts");
-    return openLambdaBackend(aws, store, slots, maxSlots);
-  };
-  return { compute: new LateBackend(known, load), slots };
+function lambdaBackend(options: PoolOptions, store: StoreLocation): ChosenBackend {
+  resolveAwsOptions(options.aws, store);
+  throw new KingletError("COMPUTE_UNAVAILABLE", `${LAMBDA_SLOTS} workers on AWS Lambda aren't there yet`);
 }

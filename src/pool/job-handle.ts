@@ -13,7 +13,6 @@ export { JobCore, type JobEnding } from "./job-core.ts";
 
 /** Results of all tasks, in order. */
 async function collect<R>(core: JobCore): Promise<R[]> {
-  core.refuseIfDropped(0);
   core.want("all");
   const values: unknown[] = [];
   const pending: Promise<void>[] = [];
@@ -51,7 +50,6 @@ async function collect<R>(core: JobCore): Promise<R[]> {
   });
   await core.ended();
   stop();
-  core.refuseIfDropped(0);
   const error = await core.failure();
   for (const one of await Promise.allSettled(pending)) {
     if (one.status === "rejected") broken ??= { error: one.reason };
@@ -67,10 +65,8 @@ async function* inOrder<R>(core: JobCore): AsyncGenerator<R, void, undefined> {
   let finished = false;
   try {
     for (let index = 0; ; ) {
-      index = Math.max(index, core.begin);
       const segment = core.table.startingAt(index);
       if (!segment) {
-        core.refuseIfDropped(index);
         if (core.ending) {
           const error = await core.failure();
           finished = true;
@@ -85,7 +81,7 @@ async function* inOrder<R>(core: JobCore): AsyncGenerator<R, void, undefined> {
         yield (await valueFor(core, run, index)) as R;
       }
       core.table.release(segment);
-      core.consume(index, segment);
+      core.consume(index);
     }
   } finally {
     if (!finished) await core.cancel("its loop was left");
@@ -103,7 +99,6 @@ async function* asCompleted<R>(core: JobCore): AsyncGenerator<{ index: number; v
         await core.changed();
         segment = core.table.nth(n);
       }
-      if (segment === "dropped") return core.refuseIfDropped(core.begin);
       if (!segment) {
         const error = await core.failure();
         finished = true;
@@ -116,7 +111,7 @@ async function* asCompleted<R>(core: JobCore): AsyncGenerator<{ index: number; v
       }
       core.table.release(segment);
       seen += segment.count;
-      core.consume(seen, segment);
+      core.consume(seen);
     }
   } finally {
     if (!finished) await core.cancel("its loop was left");

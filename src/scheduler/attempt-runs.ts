@@ -19,8 +19,6 @@ interface AttemptRun {
   readonly job: JobRun;
   readonly start: Start;
   readonly startedMs: number;
-  /** The folder of its proposals, within the journal: "" or that of a generation. */
-  folder: string;
   /** The backend knows of it. */
   launched: boolean;
   cancelled: "revoke" | "abort" | undefined;
@@ -51,7 +49,6 @@ export class AttemptRuns implements ComputeEvents {
       job,
       start,
       startedMs: this.#host.nowMs(),
-      folder: "",
       launched: false,
       cancelled: undefined,
       held: undefined,
@@ -99,14 +96,12 @@ export class AttemptRuns implements ComputeEvents {
     }
     attempt.launched = true;
     const { spec } = job;
-    const { prefix, dataPrefix } = spec.journal;
-    if (dataPrefix !== prefix) attempt.folder = dataPrefix.slice(prefix.length);
     const { slot, first, count, backup } = start;
     const invocation: Invocation = {
       attempt: id,
       slot,
       job: spec.ref,
-      journalPrefix: dataPrefix,
+      journalPrefix: spec.journal.prefix,
       functionKey: spec.functionKey,
       ...(job.code === undefined ? undefined : { code: job.code }),
       first,
@@ -226,10 +221,7 @@ export class AttemptRuns implements ComputeEvents {
     run: Run,
     thrown: readonly ThrownTask[] | undefined,
   ): void {
-    const { folder } = attempt;
-    const location =
-      folder && report.location ? { ...report.location, log: folder + report.location.log } : report.location;
-    const proposal: StoredOutcomes = { run, location };
+    const proposal: StoredOutcomes = { run, location: report.location };
     const { first, count } = run;
     const { busyMs } = report;
     const event = { type: "proposed", attempt: attempt.id, first, count, busyMs, proposal } as const;
