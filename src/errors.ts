@@ -39,6 +39,7 @@ export type ErrorCode =
   | "JOB_NOT_FOUND"
   | "JOB_LED_ELSEWHERE"
   | "INPUT_INCOMPLETE"
+  | "CONSUMED"
   | "POOL_CLOSED"
   | "TOO_DEEP"
   | "BUDGET_SPENT"

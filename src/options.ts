@@ -43,8 +43,11 @@ export interface CallOptions {
   name?: string;
   /** Cancels the call. */
   signal?: AbortSignal;
-  /** How long outcomes are kept: `forever` (default; `kinglet clean` removes them), or until the pool closes (`job`). */
-  retain?: "forever" | "job";
+  /**
+   * How long outcomes are kept: `forever` (default; `kinglet clean` removes them); until the pool closes (`job`); or, of a
+   * `map` whose results a loop goes over, until that has passed them (`consumed`), so that endless jobs need little disk.
+   */
+  retain?: "forever" | "job" | "consumed";
 }
 
 /** Workers on AWS Lambda (`compute: "aws-lambda"`). */
@@ -53,6 +56,8 @@ export interface AwsOptions {
   region?: string;
   /** Processor of the workers; arm64 (default) costs a fifth less. */
   architecture?: "arm64" | "x64";
+  /** Node of the workers, as Lambda names it; default nodejs24.x. */
+  runtime?: "nodejs24.x" | "nodejs22.x";
   /** Memory of a worker in MiB, 128…10,240, default 1,769: that of one processor core. */
   memoryMb?: number;
   /** The most memory in MiB that a task gets after it ran out of it, 128…10,240, default 10,240. */
@@ -63,6 +68,8 @@ export interface AwsOptions {
   ephemeralStorageMb?: number;
   /** Role of the workers; by default Kinglet makes one that may use the store and nothing else. */
   roleArn?: string;
+  /** Further places that tasks may read, as s3://bucket/prefix; default none. The role that Kinglet makes allows it. */
+  read?: string[];
   /** A worker function that is there already; by default Kinglet makes one, named by its content. */
   functionName?: string;
 }
@@ -139,7 +146,7 @@ const CALL_RULES: Record<keyof CallOptions, Rule> = {
     expected: "1 to 100 letters, digits, spaces or . : @ _ -",
   },
   signal: { check: (v) => v instanceof AbortSignal, expected: "an AbortSignal" },
-  retain: oneOf("forever", "job"),
+  retain: oneOf("forever", "job", "consumed"),
 };
 
 const AWS_RULES: Record<keyof AwsOptions, Rule> = {
@@ -148,6 +155,7 @@ const AWS_RULES: Record<keyof AwsOptions, Rule> = {
     expected: 'the name of a region, such as "eu-west-1"',
   },
   architecture: oneOf("arm64", "x64"),
+  runtime: oneOf("nodejs24.x", "nodejs22.x"),
   memoryMb: integer(128, 10_240),
   maxMemoryMb: integer(128, 10_240),
   timeoutS: integer(1, 900),
@@ -155,6 +163,10 @@ const AWS_RULES: Record<keyof AwsOptions, Rule> = {
   roleArn: {
     check: (v) => typeof v === "string" && /^arn:[\w-]+:iam::\d{12}:role\/.+$/.test(v),
     expected: 'the ARN of a role, such as "arn:aws:iam::123456789012:role/kinglet-worker"',
+  },
+  read: {
+    check: (v) => Array.isArray(v) && v.every((s) => typeof s === "string" && /^s3:\/\/[^/]+/.test(s)),
+    expected: 'a list of places such as "s3://bucket/prefix"',
   },
   functionName: {
     check: (v) => typeof v === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(v),
@@ -182,8 +194,17 @@ const { name: _name, signal: _signal, on: _on, ...POOL_ONLY_RULES } = POOL_RULES
 
 /** @throws UsageError BAD_OPTION or UNKNOWN_OPTION naming the option, its value, the range and what to do */
 export function checkCallOptions(options: unknown, where: string): CallOptions {
-  return checkOptions(options, CALL_RULES, where) as CallOptions;
+  const checked = checkOptions(options, CALL_RULES, where) as CallOptions;
+  if (checked.name !== undefined && checked.retain === "consumed") throw nameNeedsOutcomes(where);
+  return checked;
 }
+
+const nameNeedsOutcomes = (where: string): UsageError =>
+  new UsageError(
+    "BAD_OPTION",
+    `${where}: options name and retain: "consumed" don't go together: a rerun by name needs the outcomes that this deletes`,
+    { remedy: "Leave out one of them.", details: { option: "retain" } },
+  );
 
 /** As checkCallOptions, for `openPool`, `pool.with` and `defineConfig`; `where` names the source. */
 export function checkPoolOptions(options: unknown, where: string): PoolOptions {

@@ -1,6 +1,6 @@
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { openPool } from "kinglet";
-import { mapReduce } from "kinglet/dataflow";
+import { type Emit, mapReduce } from "kinglet/dataflow";
 import { report, sampleArgument } from "../lib/fresh-process.ts";
 import { processorTimeMs } from "../lib/processor-time.ts";
 import { countFile, WordTable } from "../word-count/single-thread.ts";
@@ -14,8 +14,12 @@ const startedCpuMs = await processorTimeMs(pool, workers);
 const counts = way === "single" ? new Map(countFile(file).entries()) : new Map(await counted());
 const ms = performance.now() - startedAtMs;
 const cpuMs = (await processorTimeMs(pool, workers)) - startedCpuMs;
+const peakMiB =
+  way === "single"
+    ? peakOf(process.pid)
+    : Math.max(...(await pool.map(() => process.pid, [1, 2, 3, 4], { batch: 1 })).map(peakOf));
 await pool.close();
-report({ ms, cpuMs, words: counts.size });
+report({ ms, cpuMs, peakMiB, words: counts.size });
 
 function counted() {
   const slices = pool.slices(file, { sliceBytes: Math.ceil(statSync(file).size / (2 * workers)) });
@@ -28,10 +32,35 @@ function counted() {
     };
     return mapReduce(pool, slices, { map, ...options });
   }
+  if (way === "text") {
+    return mapReduce(pool, slices, {
+      async map(slice, _ctx, emit: Emit<string, number>) {
+        for await (const chunk of slice.chunks()) {
+          for (let at = 0, start = 0; at <= chunk.length; at++) {
+            if (at < chunk.length && chunk[at]! > 32) continue;
+            if (at > start) emit.text(chunk, start, at, 1);
+            start = at + 1;
+          }
+        }
+      },
+      ...options,
+    });
+  }
   return mapReduce(pool, slices, {
-    async map(slice, _ctx, emit: (word: string, one: number) => void) {
-      for await (const line of slice.lines()) for (const word of line.split(" ")) emit(word, 1);
+    async map(slice, _ctx, emit: Emit<string, number>) {
+      for await (const line of slice.lines()) {
+        for (const word of line.split(" ")) if (word !== "") emit(word, 1);
+      }
     },
     ...options,
   });
+}
+
+/** The most memory that a process has taken, where the system tells (Linux). */
+function peakOf(pid: number): number {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1024;
+  } catch {
+    return Number.NaN;
+  }
 }

@@ -2,18 +2,14 @@ import module from "node:module";
 import path from "node:path";
 import vm from "node:vm";
 import type { ImportRecord } from "../codec/graph/nodes.ts";
-import { placeHere, placesId } from "./elsewhere.ts";
 import { pathOf, urlOf } from "./urls.ts";
 
 export type DynamicImport = (specifier: string, options?: ImportCallOptions) => Promise<unknown>;
 
 const importers = new Map<string, DynamicImport>();
 
-/**
- * `import()` as the module at `parentUrl`, a URL on the driver, has it: by the process's own loader, hooks included.
- */
-export function importerOf(driverUrl: string): DynamicImport {
-  const parentUrl = placeHere(driverUrl);
+/** `import()` as the module at `parentUrl` has it: by the process's own loader, hooks included. */
+export function importerOf(parentUrl: string): DynamicImport {
   let importer = importers.get(parentUrl);
   if (!importer) {
     const isFile = parentUrl.startsWith("file:") || path.isAbsolute(parentUrl);
@@ -51,20 +47,17 @@ const loaded = new Map<string, { readonly namespace: unknown }>();
 /** The module's namespace; a promise only the first time in this process. */
 export function loadImport(record: ImportRecord): unknown {
   const { parent, specifier, commonjs, interop, attributes } = record;
-  const key = JSON.stringify([placesId(), parent, specifier, commonjs, interop, attributes]);
+  const key = JSON.stringify([parent, specifier, commonjs, interop, attributes]);
   const known = loaded.get(key);
   if (known) return known.namespace;
   const keep = (namespace: unknown): unknown => {
     loaded.set(key, { namespace });
     return namespace;
   };
-  if (commonjs) return keep(withInterop(requireOf(parent)(specifier), interop));
+  if (commonjs) return keep(withInterop(module.createRequire(pathOf(parent))(specifier), interop));
   const options = attributes ? { with: attributes } : undefined;
   return importerOf(parent)(specifier, options as ImportCallOptions).then(keep);
 }
-
-/** `require` of the file at `url`, a URL on the driver. */
-export const requireOf = (url: string): NodeJS.Require => module.createRequire(placeHere(pathOf(url)));
 
 /** What compilers' helpers make of `module.exports`. */
 function withInterop(exports: unknown, helper: string | undefined): unknown {
@@ -74,9 +67,8 @@ function withInterop(exports: unknown, helper: string | undefined): unknown {
   return Object.assign(Object.create(null) as object, exports, { default: exports });
 }
 
-/** `import.meta` of the module at `url` on the driver, which was the program's main script or not. */
-export function importMeta(driverUrl: string, isMain = false): Record<string, unknown> {
-  const url = placeHere(driverUrl);
+/** `import.meta` of the module at `url`, which was the program's main script or not. */
+export function importMeta(url: string, isMain = false): Record<string, unknown> {
   const meta: Record<string, unknown> = {
     url,
     ...("main" in import.meta ? { main: isMain } : {}),
@@ -94,9 +86,8 @@ export function importMeta(driverUrl: string, isMain = false): Record<string, un
 }
 
 /** What CommonJS code calls `module`. */
-export function moduleObject(driverUrl: string): object {
-  const url = placeHere(driverUrl);
+export function moduleObject(url: string): object {
   return url.startsWith("file:")
-    ? { ...importMeta(driverUrl), exports: {}, id: ".", filename: pathOf(url) }
-    : importMeta(driverUrl);
+    ? { ...importMeta(url), exports: {}, id: ".", filename: pathOf(url) }
+    : importMeta(url);
 }

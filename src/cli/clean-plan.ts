@@ -1,12 +1,12 @@
 import type { Clock } from "../clock.ts";
 import { LANE_GRAPH, LANE_HEADER_BYTES } from "../codec/header.ts";
 import type { JournalState } from "../job/fold.ts";
-import { CANCELS, DRIVERS, FUNCTIONS, JOURNALS, journalPrefix, NAMES, VALUES } from "../job/keys.ts";
+import { CANCELS, DRIVERS, FUNCTIONS, JOURNALS, journalPrefix, NAMED, NAMES, VALUES } from "../job/keys.ts";
 import { leaseIsAlive, readLease } from "../job/lease.ts";
 import { livingLeader } from "../job/takeover.ts";
 import type { ObjectInfo, ObjectStore } from "../storage/contract.ts";
 import { readJournalIfAny } from "./journals.ts";
-import { addReferences, type References } from "./references.ts";
+import { addReferences, noReferences, type References } from "./references.ts";
 
 /** A journal that never got its first record is left alone for so long: its driver may just be starting. */
 const STILLBORN_MS = 86_400_000;
@@ -25,6 +25,8 @@ export interface CleanPlan {
   readonly journals: readonly JournalFacts[];
   readonly functions: readonly string[];
   readonly values: readonly string[];
+  /** Intermediate objects of `kinglet/dataflow`, which a driver that ended removes itself. */
+  readonly intermediates: readonly string[];
   readonly leases: readonly string[];
   /** What asked dead drivers to cancel something. */
   readonly cancelFlags: readonly string[];
@@ -65,12 +67,16 @@ export async function planClean(
     alive.size > 0 ? [] : [...all].flatMap(([hash, object]) => (references.hashes.has(hash) ? [] : [object]));
   const functions = unreferred(allFunctions);
   const values = unreferred(allValues);
+  const intermediates = alive.size > 0 ? [] : await intermediatesWithout(store, references.dataflows);
   const names = await keysOf(store, NAMES, (name) => going.has(name.slice(name.lastIndexOf("/") + 1)));
-  const sizes = [...going.values(), ...functions, ...values].map(({ sizeBytes }) => sizeBytes);
+  const sizes = [...going.values(), ...functions, ...values, ...intermediates].map(
+    ({ sizeBytes }) => sizeBytes,
+  );
   return {
     journals: [...going.values()],
     functions: functions.map(({ key }) => key),
     values: values.map(({ key }) => key),
+    intermediates: intermediates.map(({ key }) => key),
     leases: dead,
     cancelFlags: await keysOf(store, CANCELS, (driverId) => !alive.has(driverId)),
     names,
@@ -122,11 +128,11 @@ async function keepReferred(
   contents: readonly ObjectInfo[],
 ): Promise<References> {
   const keyOf = new Map(contents.map(({ key }) => [key.slice(key.indexOf("/") + 1), key]));
-  const all: References = { journals: new Set(), hashes: new Set() };
+  const all = noReferences();
   const scannedHashes = new Set<string>();
   const waiting = [...staying];
   for (let journal = waiting.pop(); journal; journal = waiting.pop()) {
-    const own: References = { journals: new Set(), hashes: new Set() };
+    const own = noReferences();
     for (const key of journal.keys) await addReferences(store, key, own);
     for (const hash of own.hashes) {
       all.hashes.add(hash);
@@ -137,6 +143,7 @@ async function keepReferred(
       if (key && (await mayHoldHandles(store, key))) await addReferences(store, key, own);
     }
     for (const hash of own.hashes) all.hashes.add(hash);
+    for (const id of own.dataflows) all.dataflows.add(id);
     for (const id of own.journals) {
       const referred = going.get(id);
       if (!referred) continue;
@@ -152,6 +159,18 @@ async function keepReferred(
 async function byHash(store: ObjectStore, prefix: string): Promise<Map<string, ObjectInfo>> {
   const found = new Map<string, ObjectInfo>();
   for await (const object of store.list(prefix)) found.set(object.key.slice(prefix.length), object);
+  return found;
+}
+
+const INTERMEDIATE = /^dataflow\/([0-9a-f]{16})\//;
+
+/** Those whose computation no journal speaks of that stays: nobody can go on with it. */
+async function intermediatesWithout(store: ObjectStore, needed: ReadonlySet<string>): Promise<ObjectInfo[]> {
+  const found: ObjectInfo[] = [];
+  for await (const object of store.list(`${NAMED}dataflow/`)) {
+    const id = INTERMEDIATE.exec(object.key.slice(NAMED.length))?.[1];
+    if (id !== undefined && !needed.has(id)) found.push(object);
+  }
   return found;
 }
 
@@ -205,8 +224,9 @@ export async function deletePlanned(store: ObjectStore, plan: CleanPlan, clock: 
   }
   const functions = await deleteUnlessNeeded(store, plan.functions, clock);
   const values = await deleteUnlessNeeded(store, plan.values, clock);
-  await store.delete([...plan.leases, ...plan.cancelFlags]);
-  return { ...plan, journals: deleted, functions, values, kept };
+  const intermediates = (await leases(store, clock)).alive.size > 0 ? [] : plan.intermediates;
+  await store.delete([...intermediates, ...plan.leases, ...plan.cancelFlags]);
+  return { ...plan, journals: deleted, functions, values, intermediates, kept };
 }
 
 /**

@@ -74,6 +74,7 @@ function report(plan: CleanPlan, dryRun: boolean): void {
   const others = [
     [plan.functions, "function"],
     [plan.values, "broadcast value"],
+    [plan.intermediates, "intermediate object of dataflow", "intermediate objects of dataflow"],
     [plan.leases, "dead driver's lease", "dead drivers' leases"],
   ] as const;
   for (const [keys, noun, plural] of others) {
@@ -87,6 +88,7 @@ const planFacts = (plan: CleanPlan) => ({
   jobs: plan.journals.map(({ id }) => id),
   functions: plan.functions.length,
   values: plan.values.length,
+  intermediates: plan.intermediates.length,
   leases: plan.leases.length,
   kept: plan.kept,
   sizeBytes: plan.sizeBytes,

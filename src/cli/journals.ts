@@ -1,11 +1,12 @@
 import type { Clock } from "../clock.ts";
-import { StoreError } from "../errors.ts";
-import { type JobState, type JournalState, readJournal } from "../job/fold.ts";
+import type { JobState, JournalState } from "../job/fold.ts";
+import { readJournal } from "../job/journal-reader.ts";
 import { JOURNALS } from "../job/keys.ts";
 import type { DriverLease } from "../job/lease.ts";
 import type { JobEndState } from "../job/records.ts";
 import { livingLeader } from "../job/takeover.ts";
 import type { ObjectStore } from "../storage/contract.ts";
+import { isNotFound } from "../storage/failures.ts";
 import { checkJobId, jobNotFound } from "./store.ts";
 
 /** `interrupted`: not ended, and its driver is gone; `kinglet resume` goes on with it. */
@@ -40,7 +41,7 @@ export async function readJournalIfAny(store: ObjectStore, id: string): Promise<
   try {
     return await readJournal(store, id);
   } catch (error) {
-    if (error instanceof StoreError && error.code === "NOT_FOUND") return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.ts";
 import { resolvePoolOptions } from "../config.ts";
 import { KingletError } from "../errors.ts";
-import { driverLogName, journalPrefix } from "../job/keys.ts";
+import { BASE_NAME, driverLogName, journalPrefix } from "../job/keys.ts";
 import { readLease } from "../job/lease.ts";
 import { EXIT } from "./exit-codes.ts";
 import { journalIds, readJournalIfAny, summariesOf } from "./journals.ts";
@@ -98,7 +98,8 @@ async function sayHowToResume(pid: number, startedMs: number, options: StorageOp
   const store = await openStoreIfAny(options);
   if (!store) return;
   for await (const id of journalIds(store)) {
-    const log = await store.head(journalPrefix(id) + driverLogName(0));
+    const prefix = journalPrefix(id);
+    const log = (await store.head(prefix + driverLogName(0))) ?? (await store.head(prefix + BASE_NAME));
     if (!log || log.modifiedMs < startedMs - 1000) continue;
     const state = await readJournalIfAny(store, id);
     const lease = state?.header && (await readLease(store, state.header.driverId));

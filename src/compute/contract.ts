@@ -62,7 +62,7 @@ export interface Invocation {
   readonly attempt: number;
   readonly slot: string;
   readonly job: JobRef;
-  /** Prefix of the job's journal in the store: proposals go to `<prefix>worker-<workerId>.log`. */
+  /** The journal's folder in the store, or that of its generation: proposals go to `<prefix>worker-<workerId>.log`. */
   readonly journalPrefix: string;
   /** Key of the captured function in the store. */
   readonly functionKey: string;
@@ -114,7 +114,8 @@ export interface ComputeEvents {
   withdrawn(slot: string): void;
   /** Outcomes of consecutive tasks are there. */
   progressed(attempt: number, report: OutcomeReport): void;
-  ended(attempt: number, end: AttemptEnd): void;
+  /** `usage`: what it used of what is paid for, where the backend knows. */
+  ended(attempt: number, end: AttemptEnd, usage?: AttemptUsage): void;
   /** A line that a task printed. */
   console(line: ConsoleLine): void;
   /** A running task asks its driver something (nested maps); the answer goes through `reply`. */
@@ -157,6 +158,17 @@ export type AttemptEnd =
     }
   /** The function itself could not be loaded in the worker; no task can run. `error`: codec bytes of the error. */
   | { readonly kind: "unloadable"; readonly error: Uint8Array };
+
+/** What an attempt used of a worker that is paid for by its time. */
+export interface AttemptUsage {
+  /** Of the worker: it may serve many attempts. */
+  readonly worker: string;
+  /** It was started for this attempt: how long that took; absent where it was warm. */
+  readonly startMs?: number;
+  /** As far as the worker itself can tell, the start included where it is billed. */
+  readonly billedMs: number;
+  readonly memoryMb: number;
+}
 
 export interface ConsoleLine {
   readonly attempt: number;

@@ -1,6 +1,6 @@
 import { decodeKey } from "./keys.ts";
 import { isKey, type Merger } from "./merge.ts";
-import type { Combine } from "./pair-buffer.ts";
+import type { Combine } from "./pair-list.ts";
 
 /** The values of one key, as they come out of the merge: they can be gone over once, while the key's turn lasts. */
 class GroupValues implements AsyncIterable<unknown>, AsyncIterator<unknown> {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { UsageError } from "../errors.ts";
 
 /**
@@ -24,6 +25,7 @@ const TAG = {
   set: 0x58,
 } as const;
 
+export const STRING_TAG = TAG.string;
 const MAX_DEPTH = 64;
 const SHORT_TEXT = 32;
 
@@ -42,13 +44,32 @@ export class KeyWriter {
     else this.#value(key, 0);
   }
 
+  /** As `add` with the string whose UTF-8 `text` is. */
+  addText(text: Uint8Array): void {
+    if (!isUtf8(text)) {
+      // The same key as the string that it is read as.
+      this.add(Buffer.from(text).toString("utf8"));
+      return;
+    }
+    this.putText(text);
+    this.length += 1 + text.length;
+  }
+
+  /** Writes the key of a text, which must be UTF-8, behind the last key: it isn't one yet. */
+  putText(text: Uint8Array): void {
+    this.reserve(1 + text.length);
+    this.bytes[this.length] = TAG.string;
+    this.bytes.set(text, this.length + 1);
+  }
+
   addBytes(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
+    this.reserve(bytes.length);
     this.bytes.set(bytes, this.length);
     this.length += bytes.length;
   }
 
-  #reserve(more: number): void {
+  /** Makes room for so many bytes more. */
+  reserve(more: number): void {
     if (this.length + more <= this.bytes.length) return;
     const grown = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.length + more));
     this.bytes.copy(grown, 0, 0, this.length);
@@ -56,13 +77,13 @@ export class KeyWriter {
   }
 
   #byte(byte: number): void {
-    this.#reserve(1);
+    this.reserve(1);
     this.bytes[this.length++] = byte;
   }
 
   #text(text: string, nested: boolean): void {
     const size = text.length;
-    this.#reserve(1 + size * 3);
+    this.reserve(1 + size * 3);
     const { bytes } = this;
     if (!nested && size <= SHORT_TEXT) {
       let at = this.length;
@@ -94,7 +115,7 @@ export class KeyWriter {
       this.addBytes(body);
       return;
     }
-    this.#reserve(body.length * 2 + 2);
+    this.reserve(body.length * 2 + 2);
     for (const byte of body) {
       this.bytes[this.length++] = byte;
       if (byte === 0) this.bytes[this.length++] = 0xff;
@@ -131,7 +152,7 @@ export class KeyWriter {
   }
 
   #number(tag: number, value: number): void {
-    this.#reserve(9);
+    this.reserve(9);
     this.bytes[this.length] = tag;
     // -0 is 0, as in a Map, and there is one NaN, behind Infinity.
     const at = this.length + 1;
@@ -146,7 +167,7 @@ export class KeyWriter {
     const hex = (negative ? -value : value).toString(16);
     const magnitude = value === 0n ? Buffer.alloc(0) : Buffer.from(hex.length % 2 ? `0${hex}` : hex, "hex");
     const flip = negative ? 0xff : 0;
-    this.#reserve(6 + magnitude.length);
+    this.reserve(6 + magnitude.length);
     this.bytes[this.length++] = TAG.bigint;
     this.bytes[this.length++] = negative ? 0 : 1;
     for (let shift = 24; shift >= 0; shift -= 8)

@@ -5,8 +5,19 @@ import { checkMapReduce } from "./options.ts";
 import { runShuffle, type ShuffleReport } from "./shuffle.ts";
 import type { OutputSpec } from "./shuffle-spec.ts";
 
-/** Gives a pair to the shuffle, in place of yielding it: about twice as fast. */
-export type Emit<K, V> = (key: K, value: V) => void;
+/** Gives pairs to the shuffle, in place of yielding them: about twice as fast. */
+export interface Emit<K, V> {
+  (key: K, value: V): void;
+  /**
+   * As a call with the string whose UTF-8 lies in `bytes` from `start` to `end`, which isn't made: with `combine` it is several
+   * times faster for keys that come often. The bytes are copied.
+   *
+   * @example for await (const chunk of slice.chunks()) eachWord(chunk, (start, end) => emit.text(chunk, start, end, 1));
+   */
+  readonly text: string extends K ? EmitText<V> : never;
+}
+
+type EmitText<V> = (bytes: Uint8Array, start: number, end: number, value: V) => void;
 
 type Pairs<K, V> = Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>;
 

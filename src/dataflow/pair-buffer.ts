@@ -2,10 +2,11 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "n
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Decode, Encode } from "./blocks.ts";
+import { CombineTable } from "./combine-table.ts";
 import type { Compression } from "./frames.ts";
 import { sortKeys } from "./key-sort.ts";
-import { encodeKey, KeyWriter } from "./keys.ts";
 import { isKey, Merger, type PartitionOf, RunCursor, type RunSource } from "./merge.ts";
+import { type Collected, type Combine, PairList } from "./pair-list.ts";
 import { ChunkQueue, RunWriter, type WrittenRun } from "./run-writer.ts";
 import { SizeEstimate } from "./size-estimate.ts";
 
@@ -22,15 +23,7 @@ export interface PairBufferOptions {
   readonly index: boolean;
 }
 
-export type Combine = (a: unknown, b: unknown) => unknown;
-
-/** What a key costs in a Map beside its own bytes, about. */
-const CELL_BYTES = 120;
 const READ_BYTES = 256 * 1024;
-
-interface Cell {
-  value: unknown;
-}
 
 interface Spill {
   readonly fd: number;
@@ -44,23 +37,14 @@ interface Spill {
  */
 export class PairBuffer {
   readonly #options: PairBufferOptions;
-  readonly #combine: Combine | undefined;
-  /** With a combiner: a cell for each key that a Map can tell apart as we do… */
-  readonly #cells = new Map<unknown, Cell>();
-  /** … and for each other key, by its bytes. */
-  readonly #structured = new Map<string, Cell>();
-  #keys = new KeyWriter(64 * 1024);
-  #ends: number[] = [];
-  #values: unknown[] = [];
-  #sizeBytes = 0;
-  readonly #sizes: SizeEstimate;
+  readonly #pairs: PairList | CombineTable;
   readonly #spills: Spill[] = [];
   #folder: string | undefined;
 
   constructor(options: PairBufferOptions) {
     this.#options = options;
-    this.#combine = options.combine;
-    this.#sizes = new SizeEstimate(options.encode);
+    const sizes = new SizeEstimate(options.encode);
+    this.#pairs = options.combine ? new CombineTable(options.combine, sizes) : new PairList(sizes);
   }
 
   get spilledRuns(): number {
@@ -69,39 +53,18 @@ export class PairBuffer {
 
   /** @throws UsageError BAD_ARGUMENT for a key without equality by structure */
   add(key: unknown, value: unknown): void {
-    if (this.#combine === undefined) {
-      const before = this.#keys.length;
-      this.#keys.add(key);
-      this.#append(value);
-      this.#sizeBytes += this.#keys.length - before + 16 + this.#sizes.of(value);
-    } else if (typeof key === "string") this.#combineIn(this.#cells, key, key.length, value);
-    else if (
-      (typeof key === "object" && key !== null) ||
-      typeof key === "symbol" ||
-      typeof key === "function"
-    ) {
-      const bytes = encodeKey(key);
-      this.#combineIn(this.#structured, bytes.toString("latin1"), bytes.length, value);
-    } else this.#combineIn(this.#cells, key, 8, value);
-    if (this.#sizeBytes > this.#options.memoryBytes) this.#spill();
+    this.#pairs.add(key, value);
+    if (this.#pairs.sizeBytes > this.#options.memoryBytes) this.#spill();
   }
 
-  #combineIn<K>(cells: Map<K, Cell>, key: K, keyBytes: number, value: unknown): void {
-    const cell = cells.get(key);
-    if (cell !== undefined) cell.value = this.#combine!(cell.value, value);
-    else {
-      cells.set(key, { value });
-      this.#sizeBytes += CELL_BYTES + keyBytes + this.#sizes.of(value);
-    }
-  }
-
-  #append(value: unknown): void {
-    this.#ends.push(this.#keys.length);
-    this.#values.push(value);
+  /** As `add` with the string whose UTF-8 lies in `bytes` from `start` to `end`. */
+  addText(bytes: Uint8Array, start: number, end: number, value: unknown): void {
+    this.#pairs.addText(bytes, start, end, value);
+    if (this.#pairs.sizeBytes > this.#options.memoryBytes) this.#spill();
   }
 
   get isEmpty(): boolean {
-    return this.#sizeBytes === 0 && this.#spills.length === 0;
+    return this.#pairs.isEmpty && this.#spills.length === 0;
   }
 
   /** What `finish` would give for no pairs at all. */
@@ -139,42 +102,25 @@ export class PairBuffer {
     const cursors = this.#spills.map(
       (spill, rank) => new RunCursor(new SpillSource(spill), rank, decode, { partitionOf }),
     );
-    yield* mergeInto(await Merger.open(cursors), writer, this.#combine);
+    yield* mergeInto(await Merger.open(cursors), writer, this.#options.combine);
   }
 
   /** What is in memory, in order, into `writer`; then memory is empty. */
   *#sorted(writer: RunWriter): Generator<void, void, undefined> {
-    for (const [key, { value }] of this.#cells) {
-      this.#keys.add(key);
-      this.#append(value);
-    }
-    for (const [id, { value }] of this.#structured) {
-      this.#keys.addBytes(Buffer.from(id, "latin1"));
-      this.#append(value);
-    }
-    this.#cells.clear();
-    this.#structured.clear();
-    const count = this.#values.length;
-    const { bytes } = this.#keys;
-    const ends = Uint32Array.from(this.#ends);
-    const starts = new Uint32Array(count);
-    if (count > 0) starts.set(ends.subarray(0, count - 1), 1);
-    const { order, partitions } = this.#ordered({ bytes, starts, ends });
-    const values = this.#values;
-    for (let i = 0; i < count; i++) {
+    const collected = this.#pairs.take();
+    const { bytes, starts, ends, values } = collected;
+    const { order, partitions } = this.#ordered(collected);
+    for (let i = 0; i < order.length; i++) {
       const pair = order[i]!;
       const partition = partitions === undefined ? 0 : partitions[pair]!;
       if (writer.add(partition, bytes, starts[pair]!, ends[pair]!, values[pair])) yield;
     }
-    this.#keys = new KeyWriter(64 * 1024);
-    this.#ends = [];
-    this.#values = [];
-    this.#sizeBytes = 0;
   }
 
-  #ordered(keys: { bytes: Buffer; starts: Uint32Array; ends: Uint32Array }) {
+  #ordered(keys: Collected) {
     const { partitionOf, partitions: count } = this.#options;
-    const total = keys.starts.length;
+    const { bytes, starts, ends, hashes } = keys;
+    const total = starts.length;
     const order = new Uint32Array(total);
     if (partitionOf === undefined || count === 1) {
       for (let i = 0; i < total; i++) order[i] = i;
@@ -184,8 +130,12 @@ export class PairBuffer {
     const partitions = new Uint32Array(total);
     const begins = new Uint32Array(count + 1);
     for (let i = 0; i < total; i++) {
-      partitions[i] = partitionOf(keys.bytes, keys.starts[i]!, keys.ends[i]!);
-      begins[partitions[i]! + 1]!++;
+      const partition =
+        hashes && partitionOf.ofHash
+          ? partitionOf.ofHash(hashes[i]!)
+          : partitionOf(bytes, starts[i]!, ends[i]!);
+      partitions[i] = partition;
+      begins[partition + 1]!++;
     }
     for (let p = 0; p < count; p++) begins[p + 1]! += begins[p]!;
     const next = begins.slice();
@@ -196,7 +146,7 @@ export class PairBuffer {
 
   /** Everything in memory becomes a run in a local file. Synchronous, since `add` is. */
   #spill(): void {
-    if (this.#sizeBytes === 0) return;
+    if (this.#pairs.isEmpty) return;
     this.#folder ??= mkdtempSync(path.join(tmpdir(), "kinglet-shuffle-"));
     const file = path.join(this.#folder, `${this.#spills.length}`);
     const fd = openSync(file, "wx+", 0o600);

@@ -1,6 +1,6 @@
 import type { Context } from "../index.ts";
 import type { Compression } from "./frames.ts";
-import type { Combine } from "./pair-buffer.ts";
+import type { Combine } from "./pair-list.ts";
 
 /** What all tasks of one shuffle have in common; goes along with their functions. */
 export interface ShuffleSpec {
@@ -15,8 +15,14 @@ export interface ShuffleSpec {
   readonly place?: ((key: unknown) => number) | undefined;
 }
 
+/** `Emit` of pairs of any kind. */
+export interface EmitPair {
+  (key: unknown, value: unknown): void;
+  text(bytes: Uint8Array, start: number, end: number, value: unknown): void;
+}
+
 export interface MapSpec extends ShuffleSpec {
-  readonly map: (item: unknown, ctx: Context, emit: (key: unknown, value: unknown) => void) => unknown;
+  readonly map: (item: unknown, ctx: Context, emit: EmitPair) => unknown;
 }
 
 export interface ReduceSpec extends ShuffleSpec {

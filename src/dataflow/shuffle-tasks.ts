@@ -10,6 +10,7 @@ import { READ_BYTES } from "./plan.ts";
 import { orLost, RangeSource } from "./range-source.ts";
 import { ChunkQueue, RunWriter, type WrittenRun } from "./run-writer.ts";
 import type {
+  EmitPair,
   Lost,
   MapSpec,
   MergeInput,
@@ -49,11 +50,15 @@ export async function mapItems(spec: MapSpec, items: readonly unknown[], ctx: Co
     compression,
     index: by === "sorted",
   });
+  const emit: EmitPair = Object.assign((key: unknown, value: unknown) => buffer.add(key, value), {
+    text: (bytes: Uint8Array, start: number, end: number, value: unknown) =>
+      buffer.addText(bytes, start, end, value),
+  });
+  const mapOne = (item: unknown) => mapItem(spec, item, ctx, emit);
   try {
     for (const item of items) {
-      if (isDatasetPart(item))
-        for await (const value of partValues(item, ctx)) await mapItem(spec, value, ctx, buffer);
-      else await mapItem(spec, item, ctx, buffer);
+      if (isDatasetPart(item)) for await (const value of partValues(item, ctx)) await mapOne(value);
+      else await mapOne(item);
     }
     if (buffer.isEmpty) return { name: "", puts: 0, gets: 0, ...buffer.nothing() };
     const name = `${spec.prefix}/map/${uniqueName(ctx.index)}`;
@@ -64,21 +69,20 @@ export async function mapItems(spec: MapSpec, items: readonly unknown[], ctx: Co
   }
 }
 
-async function mapItem(spec: MapSpec, item: unknown, ctx: Context, buffer: PairBuffer): Promise<void> {
-  const emit = (key: unknown, value: unknown) => buffer.add(key, value);
+async function mapItem(spec: MapSpec, item: unknown, ctx: Context, emit: EmitPair): Promise<void> {
   const mapped = spec.map(item, ctx, emit);
   const pairs = mapped instanceof Promise ? await mapped : mapped;
   if (pairs === undefined) return;
   if (typeof pairs === "object" && pairs !== null && Symbol.iterator in pairs) {
-    for (const pair of pairs as Iterable<unknown>) addPair(pair, buffer);
+    for (const pair of pairs as Iterable<unknown>) emitPair(pair, emit);
   } else if (typeof pairs === "object" && pairs !== null && Symbol.asyncIterator in pairs) {
-    for await (const pair of pairs as AsyncIterable<unknown>) addPair(pair, buffer);
+    for await (const pair of pairs as AsyncIterable<unknown>) emitPair(pair, emit);
   } else throw noPairs(pairs, "returned");
 }
 
-function addPair(pair: unknown, buffer: PairBuffer): void {
+function emitPair(pair: unknown, emit: EmitPair): void {
   if (!Array.isArray(pair) || pair.length !== 2) throw noPairs(pair, "yielded");
-  buffer.add(pair[0], pair[1]);
+  emit(pair[0], pair[1]);
 }
 
 function noPairs(value: unknown, how: string): UsageError {

@@ -37,3 +37,13 @@ export class SizeEstimate {
     return this.#objectBytes;
   }
 }
+
+/** What of a value's size may grow as values are combined, about: texts, bytes, members. */
+export function growthOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null) return 0;
+  if (Array.isArray(value)) return 8 * value.length;
+  if (ArrayBuffer.isView(value)) return value.byteLength;
+  if (value instanceof Map || value instanceof Set) return 40 * value.size;
+  return 0;
+}

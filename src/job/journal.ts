@@ -3,7 +3,7 @@ import { chain } from "../maybe.ts";
 import type { AppendPlace, LogWriter, MaybePromise, ObjectStore } from "../storage/contract.ts";
 import type { OutcomeLocation } from "./contract.ts";
 import { FrameBuffer } from "./frames.ts";
-import { claimName, driverLogName, journalPrefix } from "./keys.ts";
+import { claimName, driverLogName, generationFolder, journalPrefix } from "./keys.ts";
 import { readFrame } from "./log-reader.ts";
 import { type JournalHeader, type JournalRecord, writeRecord } from "./records.ts";
 
@@ -24,12 +24,20 @@ export interface Journal {
   readonly epoch: number;
   /** `journals/<id>/` */
   readonly prefix: string;
+  /** Where worker logs and big objects go: `prefix`, or a folder in it that is deleted as a whole (generations.ts). */
+  readonly dataPrefix: string;
   readonly store: ObjectStore;
   /** Appends records as one write, in order; where each of them lies. */
   append(records: readonly JournalRecord[]): MaybePromise<readonly FrameLocation[]>;
   /** False once someone claimed a later epoch: nothing may be shown any more. */
   confirm(): MaybePromise<boolean>;
   sync(): MaybePromise<void>;
+  /**
+   * Begins a new generation: what is appended from then on goes to the log of the next epoch, which this driver claims
+   * from itself, and `dataPrefix` is another one. Not while an append is under way.
+   * @returns false where another driver has claimed that epoch. Where it throws, nothing can be appended any more
+   */
+  roll(nowMs: number): Promise<boolean>;
   close(): MaybePromise<void>;
   /** Payload of a frame of any of the journal's logs. */
   read(location: FrameLocation): Promise<Uint8Array>;
@@ -41,6 +49,10 @@ export interface JournalOptions {
   readonly header: JournalHeader;
   /** `durability: "fsync"`: every append is synced. */
   readonly sync?: boolean;
+  /** A generation of its own (generations.ts). */
+  readonly generation?: boolean;
+  /** How much of each older driver log counts, of a journal that was taken over. */
+  readonly sealedBytes?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -62,13 +74,20 @@ export function createJournal(options: JournalOptions): MaybePromise<Journal> {
   });
 }
 
+/** What a claim says: who leads from its epoch on. */
+export const claimBody = (driverId: string, atMs: number): Uint8Array =>
+  Buffer.from(JSON.stringify({ driverId, atMs }));
+
 class LogJournal implements Journal {
   readonly id: string;
-  readonly epoch: number;
+  epoch: number;
   readonly prefix: string;
+  dataPrefix: string;
   readonly store: ObjectStore;
-  readonly #log: LogWriter;
-  readonly #nextClaim: string;
+  readonly #firstHeader: JournalHeader;
+  #log: LogWriter;
+  #nextClaim: string;
+  #sealedBytes: Readonly<Record<string, number>>;
   readonly #sync: boolean;
   #buffer = new FrameBuffer();
   /** Not written yet: it goes before everything else. */
@@ -82,8 +101,11 @@ class LogJournal implements Journal {
     this.id = options.id;
     this.epoch = options.header.epoch;
     this.prefix = journalPrefix(options.id);
+    this.dataPrefix = options.generation ? this.prefix + generationFolder(this.epoch) : this.prefix;
     this.#log = log;
+    this.#firstHeader = options.header;
     this.#header = { type: "header", header: options.header };
+    this.#sealedBytes = options.sealedBytes ?? {};
     this.#nextClaim = this.prefix + claimName(this.epoch + 1);
     this.#sync = options.sync ?? false;
   }
@@ -125,6 +147,23 @@ class LogJournal implements Journal {
       offsetBytes: offsetBytes + start,
       lengthBytes: (starts[i + 1] ?? endBytes) - start,
     }));
+  }
+
+  async roll(nowMs: number): Promise<boolean> {
+    const epoch = this.epoch + 1;
+    const claim = claimBody(this.#firstHeader.driverId, nowMs);
+    const { created } = await this.store.put(this.#nextClaim, claim, { ifAbsent: true });
+    if (!created) return false;
+    const old = this.#log;
+    this.#sealedBytes = { ...this.#sealedBytes, [driverLogName(this.epoch)]: old.sizeBytes };
+    this.#log = await this.store.openLog!(this.prefix + driverLogName(epoch));
+    await old.close();
+    this.epoch = epoch;
+    this.dataPrefix = this.prefix + generationFolder(epoch);
+    this.#nextClaim = this.prefix + claimName(epoch + 1);
+    this.#header = { type: "header", header: { ...this.#firstHeader, epoch, createdMs: nowMs } };
+    await this.append([{ type: "seal", sealedBytes: this.#sealedBytes }]);
+    return true;
   }
 
   confirm(): MaybePromise<boolean> {

@@ -1,5 +1,6 @@
 import { StoreError } from "../errors.ts";
 import type { ObjectStore } from "../storage/contract.ts";
+import { isNotFound } from "../storage/failures.ts";
 import { segmentKey } from "../storage/segmented-log.ts";
 import { FRAME_HEADER_BYTES, type Frame, frameAt, scanFrames } from "./frames.ts";
 
@@ -87,7 +88,7 @@ async function getSegment(store: ObjectStore, key: string): Promise<Uint8Array |
   try {
     return await store.get(key);
   } catch (error) {
-    if (error instanceof StoreError && error.code === "NOT_FOUND") return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }

@@ -1,8 +1,9 @@
 import type { Clock } from "../clock.ts";
 import { KingletError } from "../errors.ts";
 import type { ObjectStore } from "../storage/contract.ts";
-import { type JournalState, readJournal } from "./fold.ts";
-import { createJournal, type Journal } from "./journal.ts";
+import type { JournalState } from "./fold.ts";
+import { claimBody, createJournal, type Journal } from "./journal.ts";
+import { readJournal } from "./journal-reader.ts";
 import { claimName, journalPrefix } from "./keys.ts";
 import { leaseIsAlive, readLease } from "./lease.ts";
 import type { JournalHeader } from "./records.ts";
@@ -26,14 +27,23 @@ export async function takeOver(
   const before = await readJournal(store, journalId);
   if (!options.force) await refuseIfLed(store, before, clock);
   const epoch = before.epoch + 1;
-  const claim = Buffer.from(JSON.stringify({ driverId: self.driverId, atMs: clock.nowMs() }));
+  const claim = claimBody(self.driverId, clock.nowMs());
   const { created } = await store.put(journalPrefix(journalId) + claimName(epoch), claim, { ifAbsent: true });
   if (!created) throw ledElsewhere(journalId, "another process has just taken it over");
   // Only now: whatever the old driver shows from here on, it shows to nobody (journal.ts).
   const state = await readJournal(store, journalId);
   const header: JournalHeader = { ...self, format: 1, epoch, createdMs: clock.nowMs() };
-  const journal = await createJournal({ store, id: journalId, header, sync: options.sync ?? false });
-  await journal.append([{ type: "seal", sealedBytes: state.sealedBytes }]);
+  const { sealedBytes } = state;
+  const generation = [...state.jobs.values()].some(({ meta }) => meta.options["retain"] === "consumed");
+  const journal = await createJournal({
+    store,
+    id: journalId,
+    header,
+    sync: options.sync ?? false,
+    generation,
+    sealedBytes,
+  });
+  await journal.append([{ type: "seal", sealedBytes }]);
   return { journal, state };
 }
 

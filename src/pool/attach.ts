@@ -1,14 +1,15 @@
 import { KingletError, UsageError } from "../errors.ts";
 import { entryIsOk } from "../job/entries.ts";
-import { type JobState, JournalReader, type JournalState, readJournal } from "../job/fold.ts";
-import { functionKey, type JobRef, journalPrefix, parseJobId } from "../job/keys.ts";
+import type { JobState, JournalState } from "../job/fold.ts";
+import { JournalReader, readJournal } from "../job/journal-reader.ts";
+import { type JobRef, journalPrefix, parseJobId } from "../job/keys.ts";
 import type { DriverLease } from "../job/lease.ts";
 import { livingLeader, takeOver } from "../job/takeover.ts";
 import type { CallOptions } from "../options.ts";
 import { resumeParts } from "../scheduler/resume.ts";
-import type { PoolJobCode } from "./job-code.ts";
 import { JobCore, type JobEnding } from "./job-handle.ts";
 import { cancelled, endJob, jobSpec } from "./job-spec.ts";
+import { ConsumedRetention } from "./retention.ts";
 import type { LedJournal, Session } from "./session.ts";
 
 /** How often the journal of a job that another process leads is looked at. */
@@ -102,7 +103,16 @@ class Attachment {
 
   /** Tells the core of committed ranges that it doesn't know yet: they are only ever added to. */
   #show(job: JobState): void {
-    for (const range of job.committed.slice(this.#shown)) this.#core.committedEarlier(range);
+    const core = this.#core;
+    if (job.consumed > core.dropped) {
+      // Its journal was read anew from there on.
+      if (core.dropped === 0 && this.#shown === 0) core.begin = job.consumed;
+      core.drop(job.consumed);
+      this.#shown = 0;
+    }
+    for (const range of job.committed.slice(this.#shown)) {
+      if (!core.table.startingAt(range.first)) core.committedEarlier(range);
+    }
     this.#shown = job.committed.length;
   }
 
@@ -154,8 +164,6 @@ class Attachment {
     const parts = await resumeParts(led.journal, state, job);
     const options = job.meta.options as CallOptions;
     const { input, settled, adopted } = parts;
-    core.code = await this.#codeOf(job);
-    await core.code?.ready();
     const spec = jobSpec({
       session,
       core,
@@ -163,21 +171,17 @@ class Attachment {
       journal: led.journal,
       call: { kind: job.meta.kind, options, depth: 0 },
       functionHash: job.meta.functionHash,
-      code: core.code?.reference,
+      code: session.compute.target ? job.code : undefined,
       input,
       settled,
       adopted,
     });
+    if (options.retain === "consumed") {
+      const { meta, code, consumed } = job;
+      core.retention = new ConsumedRetention({ core, journal: led.journal, input, meta, code, consumed });
+    }
     core.running = session.scheduler.submit(spec);
     if (this.#cancelled !== undefined) core.running.cancel(this.#cancelled);
-  }
-
-  /** What was packaged for the job; of one that ran on its driver's machine it is made now, from the files of this one. */
-  async #codeOf({ code, meta }: JobState): Promise<PoolJobCode | undefined> {
-    const { store, code: packages } = this.#session;
-    if (!packages) return undefined;
-    if (code !== undefined) return packages.stored(code);
-    return packages.forFunction(await store.get(functionKey(meta.functionHash)), {}, undefined);
   }
 }
 

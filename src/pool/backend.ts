@@ -1,10 +1,11 @@
 import { availableParallelism } from "node:os";
 import type { ComputeBackend } from "../compute/contract.ts";
-import { resolveAwsOptions } from "../compute/lambda/options.ts";
+import { lambdaFacts, resolveAwsOptions } from "../compute/lambda/options.ts";
+import { LateBackend } from "../compute/late.ts";
 import { createLocalBackend } from "../compute/local/backend.ts";
 import type { StartedProcess } from "../compute/local/start-process.ts";
-import { KingletError } from "../errors.ts";
 import type { PoolOptions } from "../options.ts";
+import type { ObjectStore } from "../storage/contract.ts";
 import type { StoreLocation } from "../storage/locate.ts";
 import { MAX_DEPTH } from "./nested.ts";
 
@@ -24,13 +25,14 @@ const LAMBDA_SLOTS = 1000;
  */
 export function chooseBackend(
   options: PoolOptions,
-  store: StoreLocation,
+  location: StoreLocation,
+  store: ObjectStore,
   started?: StartedProcess,
 ): ChosenBackend {
-  if (options.compute === "aws-lambda") return lambdaBackend(options, store);
+  if (options.compute === "aws-lambda") return lambdaBackend(options, location, store);
   const slots = options.concurrency ?? availableParallelism();
   const compute = createLocalBackend({
-    store,
+    store: location,
     // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
     slots: slots * (MAX_DEPTH + 1),
     // A worker with a memory limit is another process: the pool's own limit is only known with its calls.
@@ -40,7 +42,15 @@ export function chooseBackend(
   return { compute, slots };
 }
 
-function lambdaBackend(options: PoolOptions, store: StoreLocation): ChosenBackend {
-  resolveAwsOptions(options.aws, store);
-  throw new KingletError("COMPUTE_UNAVAILABLE", `${LAMBDA_SLOTS} workers on AWS Lambda aren't there yet`);
+/** Loaded with the first job: nobody else shall wait for it. */
+function lambdaBackend(options: PoolOptions, location: StoreLocation, store: ObjectStore): ChosenBackend {
+  const aws = resolveAwsOptions(options.aws, location);
+  const slots = options.concurrency ?? LAMBDA_SLOTS;
+  const maxSlots = slots * (MAX_DEPTH + 1);
+  const known = lambdaFacts(aws, slots, maxSlots);
+  const load = async () => {
+    const { openLambdaBackend } = await import("../compute/lambda/open.ts");
+    return openLambdaBackend(aws, store, slots, maxSlots);
+  };
+  return { compute: new LateBackend(known, load), slots };
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { ENTRY_OBJECT, type Entry, entryIsOk, Run, RunBuilder } from "../job/entries.ts";
-import { type CommittedRange, type JobState, readJournal } from "../job/fold.ts";
+import type { CommittedRange, JobState } from "../job/fold.ts";
+import { readJournal } from "../job/journal-reader.ts";
 import { journalPrefix, NAMES } from "../job/keys.ts";
 import { readFrame } from "../job/log-reader.ts";
 import type { DrawnInputs, JobInput } from "../scheduler/contract.ts";
@@ -137,8 +138,7 @@ export class ContinuedInput implements JobInput {
     for (let from = 0; from < known.length; ) {
       let to = from + 1;
       while (to < known.length && (known[to] === undefined) === (known[from] === undefined)) to += 1;
-      const done = drawn.done && to === known.length;
-      this.#parts.push(await this.#part(run, from, known.slice(from, to), done, drawn.code));
+      this.#parts.push(await this.#part(run, from, known.slice(from, to), drawn.done && to === known.length));
       from = to;
     }
     return this.#parts.shift()!;
@@ -149,15 +149,9 @@ export class ContinuedInput implements JobInput {
     from: number,
     known: readonly (StoredOutcome | undefined)[],
     done: boolean,
-    code: string | undefined,
   ): Promise<DrawnInputs> {
     const first = run.first + from;
-    const inputs = {
-      run: Buffer.concat(run.slice(first, known.length)),
-      count: known.length,
-      done,
-      ...(code === undefined ? {} : { code }),
-    };
+    const inputs = { run: Buffer.concat(run.slice(first, known.length)), count: known.length, done };
     if (known[0] === undefined) return inputs;
     const outcomes = new RunBuilder({ jobNumber: run.jobNumber, attempt: 0, first });
     for (const outcome of known) {

@@ -9,7 +9,8 @@ import type { JobCore } from "./job-core.ts";
 export interface InputContext {
   readonly codec: Codec;
   readonly store: ObjectStore;
-  readonly journalPrefix: string;
+  /** Where big items go. */
+  readonly dataPrefix: string;
   readonly jobNumber: number;
   /** The job that is being fed. */
   readonly core: JobCore;
@@ -23,6 +24,8 @@ export class InputRuns {
   readonly #thresholdBytes: number;
   index = 0;
   bytes = 0;
+  /** Items below it may have been stored as objects, even before they are recorded. */
+  storedEnd = 0;
   #run: RunBuilder | undefined;
   #puts: Promise<unknown>[] | undefined;
 
@@ -41,7 +44,7 @@ export class InputRuns {
 
   /** @throws UnserializableError naming `items[index].path` */
   add(item: unknown): void {
-    const { codec, store, journalPrefix, jobNumber, byContent } = this.context;
+    const { codec, store, jobNumber, byContent } = this.context;
     let chunks: Uint8Array[];
     try {
       chunks = codec.encode(item, "item");
@@ -50,18 +53,18 @@ export class InputRuns {
       codec.encode(item, `items[${this.index}]`); // throws again, with the item's place in its path
       throw error;
     }
-    this.context.core.code?.noteEncoded();
     let lengthBytes = 0;
     for (const chunk of chunks) lengthBytes += chunk.length;
     if (lengthBytes < this.#thresholdBytes) this.addEntry(ENTRY_VALUE, chunks);
     else {
       const name = byContent ? `in-${sha256(chunks)}` : `in-${jobNumber}-${this.index}`;
-      const key = journalPrefix + objectName(name);
+      const key = this.context.dataPrefix + objectName(name);
       const put = store.put(key, chunks);
       put.catch(() => {}); // it is awaited in `take`
       this.#puts ??= [];
       this.#puts.push(put);
       this.addEntry(ENTRY_OBJECT, [Buffer.from(key)]);
+      this.storedEnd = this.index;
     }
     this.bytes += lengthBytes;
   }

@@ -1,16 +1,24 @@
-import { TaskError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import { isFuture, isJob } from "../future.ts";
-import { ENTRY_FAILED, ENTRY_OUTCOME, ENTRY_OUTCOMES } from "../job/entries.ts";
 import { show } from "../options.ts";
 import type { DrawnInputs, JobInput } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
 import { ContinuedInput, type NamedOutcomes } from "./continue.ts";
 import { type InputContext, InputRuns } from "./input-runs.ts";
-import { PackagedInput } from "./job-code.ts";
-import type { FutureHandle, JobCore, JobHandle } from "./job-handle.ts";
-import { addFuture, json, refOf, upstreamFailed, whenCommitted } from "./upstream.ts";
+import type { FutureHandle, JobHandle } from "./job-handle.ts";
+import { addFuture, whenCommitted } from "./upstream.ts";
+import { JobItemsInput, SingleInput } from "./upstream-inputs.ts";
 
 export type { InputContext } from "./input-runs.ts";
+
+/** An input that says how far it is: for `retain: "consumed"`. */
+export interface EncodedInput {
+  /** Items that were encoded so far, drawn or not. */
+  readonly encodedTasks: number;
+  readonly encodedBytes: number;
+  /** Big ones are stored at once, as objects: all of those are below this index. */
+  readonly storedEnd: number;
+}
 
 /** Items of an array up to which all are encoded before the call returns, so that a bad one is an error at once. */
 const CHECKED_AT_ONCE = 10_000;
@@ -20,25 +28,21 @@ const CHUNK_BYTES = 1024 * 1024;
 /** Where each chunk is a request. */
 const REMOTE_CHUNK_TASKS = 8192;
 const REMOTE_CHUNK_BYTES = 4 * 1024 * 1024;
+/** Where items are drawn only as results are taken. */
+const SPARING_CHUNK_TASKS = 128;
 /** Items of an async iterable that are encoded ahead of being drawn. */
 const PUMP_AHEAD = 1024;
 
 /** @throws UsageError BAD_ARGUMENT where `items` can't be gone over; UnserializableError for a bad item of an array */
 export function inputFrom(items: unknown, context: InputContext, named?: Promise<NamedOutcomes>): JobInput {
-  if (!named) return packaged(itemsInput(items, context), context);
-  const inner = packaged(itemsInput(items, { ...context, byContent: true }), context);
-  return new ContinuedInput(inner, context.store, named);
-}
-
-function packaged(input: JobInput, { core }: InputContext): JobInput {
-  return core.code ? new PackagedInput(input, core.code) : input;
+  if (!named) return itemsInput(items, context);
+  return new ContinuedInput(itemsInput(items, { ...context, byContent: true }), context.store, named);
 }
 
 /** As inputFrom, for the one input of `run`. */
 export function singleInput(input: unknown, context: InputContext, named?: Promise<NamedOutcomes>): JobInput {
-  if (!named) return packaged(new SingleInput(input, context), context);
-  const inner = packaged(new SingleInput(input, { ...context, byContent: true }), context);
-  return new ContinuedInput(inner, context.store, named);
+  if (!named) return new SingleInput(input, context);
+  return new ContinuedInput(new SingleInput(input, { ...context, byContent: true }), context.store, named);
 }
 
 function itemsInput(items: unknown, context: InputContext): JobInput {
@@ -69,7 +73,7 @@ function knownLength(items: Iterable<unknown>): number | undefined {
 }
 
 /** Items of an iterable, drawn when asked for; arrays are checked as far as is cheap before anything runs. */
-export class ItemsInput implements JobInput {
+export class ItemsInput implements JobInput, EncodedInput {
   readonly knownLength: number | undefined;
   readonly #iterator: Iterator<unknown>;
   readonly #runs: InputRuns;
@@ -92,21 +96,40 @@ export class ItemsInput implements JobInput {
       this.#runs.index < CHECKED_AT_ONCE &&
       this.#runs.bytes < CHECKED_BYTES
     ) {
-      const remote = this.#runs.context.store.capabilities.append === "emulated";
-      const count = remote
-        ? this.#fill(REMOTE_CHUNK_TASKS, REMOTE_CHUNK_BYTES)
-        : this.#fill(CHUNK_TASKS, CHUNK_BYTES);
+      const count = this.#fill(...this.#chunkSize);
       if (count > 0) this.#checked.push({ run: this.#runs.take(), count });
     }
   }
 
+  get #chunkSize(): [tasks: number, sizeBytes: number] {
+    const { core, store } = this.#runs.context;
+    if (core.isSparing) return [SPARING_CHUNK_TASKS, CHUNK_BYTES];
+    const remote = store.capabilities.append === "emulated";
+    return remote ? [REMOTE_CHUNK_TASKS, REMOTE_CHUNK_BYTES] : [CHUNK_TASKS, CHUNK_BYTES];
+  }
+
   draw(maxTasks: number, maxBytes: number): MaybePromise<DrawnInputs> {
+    const { core } = this.#runs.context;
+    const isEager = this.knownLength !== undefined && !core.isSparing;
+    const encodedAhead = this.#checked.reduce((sum, { count }) => sum + count, 0);
+    const room = isEager ? maxTasks : core.drawRoom(this.#runs.index - encodedAhead);
+    if (room === 0) return { count: 0, done: false };
     const ready = this.#checked.shift();
     if (ready) return this.#drawn(ready.run, ready.count);
-    const { core } = this.#runs.context;
-    const room = this.knownLength === undefined ? core.drawRoom(this.#runs.index) : maxTasks;
     const count = this.#fill(Math.min(maxTasks, room), maxBytes);
     return count > 0 ? this.#drawn(this.#runs.take(), count) : { count: 0, done: this.#done };
+  }
+
+  get encodedTasks(): number {
+    return this.#runs.index;
+  }
+
+  get encodedBytes(): number {
+    return this.#runs.bytes;
+  }
+
+  get storedEnd(): number {
+    return this.#runs.storedEnd;
   }
 
   get #done(): boolean {
@@ -154,7 +177,7 @@ export class ItemsInput implements JobInput {
 }
 
 /** Items of an async iterable: pulled ahead, in constant memory, and encoded as they come. */
-export class PumpedInput implements JobInput {
+export class PumpedInput implements JobInput, EncodedInput {
   readonly knownLength = undefined;
   readonly #runs: InputRuns;
   readonly #iterator: AsyncIterator<unknown>;
@@ -176,6 +199,18 @@ export class PumpedInput implements JobInput {
     const done = this.#done && !this.#failed;
     if (run instanceof Promise) return run.then((bytes) => ({ run: bytes, count, done }));
     return run ? { run, count, done } : { count: 0, done };
+  }
+
+  get encodedTasks(): number {
+    return this.#runs.index;
+  }
+
+  get encodedBytes(): number {
+    return this.#runs.bytes;
+  }
+
+  get storedEnd(): number {
+    return this.#runs.storedEnd;
   }
 
   /** The job ended: the iterable is told to stop. */
@@ -208,96 +243,5 @@ export class PumpedInput implements JobInput {
     } finally {
       this.#pumping = false;
     }
-  }
-}
-
-/** The outcomes of another job, one by one, as they are committed: by reference. */
-export class JobItemsInput implements JobInput {
-  readonly #upstream: JobCore;
-  readonly #runs: InputRuns;
-
-  constructor(upstream: JobCore, context: InputContext) {
-    this.#upstream = upstream;
-    this.#runs = new InputRuns(context);
-    context.core.code?.noteUpstream(upstream.code);
-    upstream.want("all");
-    upstream.listen(() => context.core.running?.inputReady());
-    upstream.ended().then(() => context.core.running?.inputReady());
-  }
-
-  get knownLength(): undefined {
-    return undefined;
-  }
-
-  draw(maxTasks: number): MaybePromise<DrawnInputs> {
-    const upstream = this.#upstream;
-    const runs = this.#runs;
-    while (runs.count < maxTasks) {
-      const segment = upstream.table.startingAt(runs.index);
-      if (!segment) break;
-      for (let i = segment.first; i < segment.first + segment.count; i++) {
-        runs.addEntry(ENTRY_OUTCOME, json(refOf(upstream, segment, i)));
-      }
-    }
-    const { count } = runs;
-    if (count > 0) return { run: runs.take() as Uint8Array, count, done: false };
-    if (!upstream.ending) return { count: 0, done: false };
-    if (upstream.ending.status === "done") return { count: 0, done: true };
-    return upstream.failure().then((cause) => {
-      throw new TaskError("UPSTREAM_FAILED", `the job whose results are the items, ${upstream.id}, failed`, {
-        cause,
-        remedy: "Mend that job, or make it a mapSettled.",
-        details: { jobId: upstream.id },
-      });
-    });
-  }
-}
-
-/** The one input of `pool.run`: a value, a future, or a whole job, which arrives as its array. */
-export class SingleInput implements JobInput {
-  readonly knownLength = 1;
-  readonly #runs: InputRuns;
-  readonly #input: unknown;
-  #run: MaybePromise<Uint8Array> | undefined;
-  #done = false;
-
-  constructor(input: unknown, context: InputContext) {
-    this.#runs = new InputRuns(context);
-    this.#input = input;
-    if (typeof input === "object" && input !== null && (isFuture(input) || isJob(input))) return;
-    this.#runs.add(input);
-    this.#run = this.#runs.take();
-  }
-
-  draw(): MaybePromise<DrawnInputs> {
-    if (this.#done) return { count: 0, done: true };
-    const run = (this.#run ??= this.#fromUpstream());
-    if (!run) return { count: 0, done: false };
-    this.#done = true;
-    return run instanceof Promise
-      ? run.then((bytes) => ({ run: bytes, count: 1, done: true }))
-      : { run, count: 1, done: true };
-  }
-
-  #fromUpstream(): MaybePromise<Uint8Array> | undefined {
-    const { core } = this.#input as { core: JobCore };
-    const ready = isFuture(this.#input) ? addFuture(this.#runs, core) : this.#addJob(core);
-    if (ready) return this.#runs.take();
-    core.changed().then(() => this.#runs.context.core.running?.inputReady());
-    return undefined;
-  }
-
-  #addJob(core: JobCore): boolean {
-    core.want("all");
-    this.#runs.context.core.code?.noteUpstream(core.code);
-    if (!core.ending) return false;
-    if (core.ending.status !== "done") this.#runs.addEntry(ENTRY_FAILED, upstreamFailed(core));
-    else {
-      const refs = [...core.table.segments()]
-        .sort((a, b) => a.first - b.first)
-        .map((segment) => ({ ...refOf(core, segment, segment.first), count: segment.count }));
-      this.#runs.addEntry(ENTRY_OUTCOMES, json(refs));
-    }
-    return true;
   }
 }

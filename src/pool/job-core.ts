@@ -6,8 +6,8 @@ import type { JobKind } from "../job/records.ts";
 import type { JobProgress, JobStatus } from "../job.ts";
 import type { RunningJob } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
-import type { PoolJobCode } from "./job-code.ts";
 import { type Outcome, type OutcomeReader, OutcomeTable, readOutcome, type Segment } from "./outcomes.ts";
+import type { ConsumedRetention } from "./retention.ts";
 
 /** Tasks that may be ahead of a slow consumer before no more items are drawn. */
 const STREAM_WINDOW_TASKS = 10_000;
@@ -30,8 +30,6 @@ export class JobCore {
   readonly journalPrefix: string;
   readonly table: OutcomeTable;
   running: RunningJob | undefined;
-  /** Where workers don't see this machine's files. */
-  code: PoolJobCode | undefined;
   ending: JobEnding | undefined;
   /** Someone awaited or iterated it. */
   observed = false;
@@ -41,6 +39,16 @@ export class JobCore {
   /** Whoever consumes the results: decides how far items are drawn ahead. */
   demand: "unknown" | "all" | "stream" = "unknown";
   consumed = 0;
+  /** Tasks below it have lost their outcomes to `retain: "consumed"`, */
+  dropped = 0;
+  /** and those below this one before this process came to the job: its loops begin here. */
+  begin = 0;
+  /** `retain: "consumed"`: its items are drawn as its results are, */
+  isSparing = false;
+  /** and what a loop has passed is deleted. */
+  retention: ConsumedRetention | undefined;
+  /** Bytes of the runs of outcomes so far. */
+  outcomeBytes = 0;
   total: number | undefined;
   onCancel: ((reason: string) => void) | undefined;
   /** Called when the job begins, or ceases, to keep the process alive. */
@@ -60,6 +68,7 @@ export class JobCore {
   // — what the scheduler tells
 
   committed(run: Run, first: number, count: number, location: FrameLocation, skipBytes: 0 | 1): void {
+    this.outcomeBytes += run.bytes.length * (count / run.count);
     this.#announce(this.table.add(run, first, count, location, skipBytes));
   }
 
@@ -108,6 +117,11 @@ export class JobCore {
     return new Promise((resolve) => this.onceEnded(() => resolve(this.ending!)));
   }
 
+  /** Where big items go: the journal's folder, or that of its generation. */
+  get dataPrefix(): string {
+    return this.retention?.dataPrefix ?? this.journalPrefix;
+  }
+
   /** Calls back when the job has ended; at once, if it has. */
   onceEnded(callback: () => void): void {
     if (this.ending) callback();
@@ -126,7 +140,8 @@ export class JobCore {
   /** How many more tasks may be drawn after `drawn`, given who consumes their results. */
   drawRoom(drawn: number): number {
     if (this.demand === "all") return Number.POSITIVE_INFINITY;
-    const room = Math.max(0, this.consumed + STREAM_WINDOW_TASKS - drawn);
+    const windowTasks = Math.min(STREAM_WINDOW_TASKS, this.retention?.windowTasks ?? STREAM_WINDOW_TASKS);
+    const room = Math.max(0, this.consumed + windowTasks - drawn);
     // Nobody may ever ask for the results: that must not keep the process from ending.
     if (room === 0 && this.demand === "unknown") this.hold(false);
     return room;
@@ -145,12 +160,33 @@ export class JobCore {
     this.hold(false);
   }
 
-  consume(upto: number): void {
+  /** A loop has handed out `upto` outcomes in all, those of the segment the last ones. */
+  consume(upto: number, segment: Segment): void {
+    this.retention?.handedOut(segment);
     const before = this.consumed;
     this.consumed = Math.max(before, upto);
-    if (this.demand === "stream" && Math.floor(before / 256) !== Math.floor(this.consumed / 256)) {
+    if (this.demand === "stream" && Math.floor(before / 64) !== Math.floor(this.consumed / 64)) {
       this.running?.inputReady();
     }
+  }
+
+  /** Outcomes of tasks below `index` are gone. */
+  drop(index: number): void {
+    this.table.dropBelow(index, this.dropped);
+    this.dropped = index;
+  }
+
+  /** @throws KingletError CONSUMED where outcomes of tasks from `first` on, which a reader wants, are gone */
+  refuseIfDropped(first: number): void {
+    if (this.dropped <= first) return;
+    throw new KingletError(
+      "CONSUMED",
+      `job ${this.id}: the results of its first ${this.dropped} tasks are gone: a loop has passed them, and retain is "consumed"`,
+      {
+        remedy: 'Go over the results once, or leave out retain: "consumed".',
+        details: { jobId: this.id, dropped: this.dropped },
+      },
+    );
   }
 
   /** The error that the job ended with, if it did not end well. */

@@ -13,6 +13,7 @@ export { JobCore, type JobEnding } from "./job-core.ts";
 
 /** Results of all tasks, in order. */
 async function collect<R>(core: JobCore): Promise<R[]> {
+  core.refuseIfDropped(0);
   core.want("all");
   const values: unknown[] = [];
   const pending: Promise<void>[] = [];
@@ -50,6 +51,7 @@ async function collect<R>(core: JobCore): Promise<R[]> {
   });
   await core.ended();
   stop();
+  core.refuseIfDropped(0);
   const error = await core.failure();
   for (const one of await Promise.allSettled(pending)) {
     if (one.status === "rejected") broken ??= { error: one.reason };
@@ -65,8 +67,10 @@ async function* inOrder<R>(core: JobCore): AsyncGenerator<R, void, undefined> {
   let finished = false;
   try {
     for (let index = 0; ; ) {
+      index = Math.max(index, core.begin);
       const segment = core.table.startingAt(index);
       if (!segment) {
+        core.refuseIfDropped(index);
         if (core.ending) {
           const error = await core.failure();
           finished = true;
@@ -81,7 +85,7 @@ async function* inOrder<R>(core: JobCore): AsyncGenerator<R, void, undefined> {
         yield (await valueFor(core, run, index)) as R;
       }
       core.table.release(segment);
-      core.consume(index);
+      core.consume(index, segment);
     }
   } finally {
     if (!finished) await core.cancel("its loop was left");
@@ -99,6 +103,7 @@ async function* asCompleted<R>(core: JobCore): AsyncGenerator<{ index: number; v
         await core.changed();
         segment = core.table.nth(n);
       }
+      if (segment === "dropped") return core.refuseIfDropped(core.begin);
       if (!segment) {
         const error = await core.failure();
         finished = true;
@@ -111,7 +116,7 @@ async function* asCompleted<R>(core: JobCore): AsyncGenerator<{ index: number; v
       }
       core.table.release(segment);
       seen += segment.count;
-      core.consume(seen);
+      core.consume(seen, segment);
     }
   } finally {
     if (!finished) await core.cancel("its loop was left");

@@ -19,7 +19,6 @@ import type {
 } from "../scheduler/contract.ts";
 import type { JobEvent } from "../scheduler/events.ts";
 import type { MaybePromise } from "../storage/contract.ts";
-import type { PoolJobCode } from "./job-code.ts";
 import type { JobCore, JobEnding } from "./job-core.ts";
 import { readOutcome } from "./outcomes.ts";
 import type { Session } from "./session.ts";
@@ -32,8 +31,6 @@ export interface Call {
   /** How many maps it is nested in. */
   readonly depth: number;
   readonly parent?: string;
-  /** Of a nested map: the code of the task that asked for it. */
-  readonly base?: PoolJobCode | undefined;
 }
 
 export interface SpecParts {
@@ -74,12 +71,15 @@ class PoolJobSpec implements JobSpec {
   readonly #session: Session;
   readonly #core: JobCore;
   readonly #call: SpecParts["call"];
+  /** Who resumes a job doesn't decide that it goes. */
+  readonly #isResumed: boolean;
 
   constructor(parts: SpecParts) {
     const { session, core, ref, journal, call, functionHash, input } = parts;
     this.#session = session;
     this.#core = core;
     this.#call = call;
+    this.#isResumed = parts.settled !== undefined;
     this.ref = ref;
     this.journal = journal;
     this.functionKey = functionKey(functionHash);
@@ -118,7 +118,8 @@ class PoolJobSpec implements JobSpec {
   onEnded(end: JobEnd): void {
     const session = this.#session;
     const { journal, ref } = this;
-    session.retain(journal, this.#call.options.retain !== "job" || end.state === "released");
+    const { retain = "forever" } = this.#call.options;
+    session.retain(journal, retain === "forever" || this.#isResumed || end.state === "released");
     if (end.state === "broken" || end.state === "fenced") session.abandonJournal(journal);
     if (ref.number === 0) session.closeJournal(journal).catch(() => {});
     endJob(session, this.#core, endingOf(this.#core, end));

@@ -27,6 +27,8 @@ export interface Segment {
   readonly count: number;
   readonly location: FrameLocation;
   readonly skipBytes: 0 | 1;
+  /** How many of them are failures. */
+  readonly failed: number;
   /** The run that holds them (it may hold more); undefined where it must be read from storage. */
   run: Run | undefined;
 }
@@ -38,7 +40,9 @@ export interface Segment {
 export class OutcomeTable {
   readonly #store: ObjectStore;
   readonly #prefix: string;
-  readonly #inOrderOfTime: Segment[] = [];
+  #inOrderOfTime: Segment[] = [];
+  /** How many segments of the past are no longer in that list: those of dropped outcomes. */
+  #forgotten = 0;
   /** Once they are many. */
   #byFirst: Map<number, Segment> | undefined;
   #cachedBytes = 0;
@@ -52,34 +56,61 @@ export class OutcomeTable {
   add(run: Run, first: number, count: number, location: FrameLocation, skipBytes: 0 | 1): Segment {
     const keep = this.#cachedBytes + run.bytes.length <= CACHE_BYTES;
     if (keep) this.#cachedBytes += run.bytes.length;
-    return this.#insert({ first, count, location, skipBytes, run: keep ? run : undefined });
+    const failed = run.countFailed(first, count);
+    return this.#insert({ first, count, location, skipBytes, failed, run: keep ? run : undefined });
   }
 
   /** A range that an earlier driver committed. */
   addStored(range: CommittedRange): Segment {
-    const { first, count, location, skipBytes } = range;
-    return this.#insert({ first, count, location, skipBytes, run: undefined });
+    const { first, count, location, skipBytes, failed } = range;
+    return this.#insert({ first, count, location, skipBytes, failed, run: undefined });
   }
 
   #insert(segment: Segment): Segment {
     const segments = this.#inOrderOfTime;
     segments.push(segment);
-    if (this.#byFirst) this.#byFirst.set(segment.first, segment);
-    else if (segments.length > FEW_SEGMENTS) this.#byFirst = new Map(segments.map((one) => [one.first, one]));
+    this.#byFirst?.set(segment.first, segment);
     this.committed += segment.count;
     return segment;
   }
 
   /** The segment that begins at task `first`, if it is committed. */
   startingAt(first: number): Segment | undefined {
+    if (!this.#byFirst && this.#inOrderOfTime.length > FEW_SEGMENTS)
+      this.#byFirst = new Map(this.#inOrderOfTime.map((one) => [one.first, one]));
     if (this.#byFirst) return this.#byFirst.get(first);
     for (const segment of this.#inOrderOfTime) if (segment.first === first) return segment;
     return undefined;
   }
 
-  /** The n-th segment in order of commit. */
-  nth(n: number): Segment | undefined {
-    return this.#inOrderOfTime[n];
+  /** The n-th segment in order of commit; "dropped" where that can't be told any more. */
+  nth(n: number): Segment | "dropped" | undefined {
+    return n < this.#forgotten ? "dropped" : this.#inOrderOfTime[n - this.#forgotten];
+  }
+
+  /**
+   * Forgets the outcomes of tasks below `index`, which all have one.
+   * @param before the index at the last call
+   */
+  dropBelow(index: number, before: number): void {
+    let known = 0;
+    const kept: Segment[] = [];
+    for (const segment of this.#inOrderOfTime) {
+      const end = segment.first + segment.count;
+      if (segment.first >= index) {
+        kept.push(segment);
+        continue;
+      }
+      known += Math.min(end, index) - segment.first;
+      this.#byFirst?.delete(segment.first);
+      if (end > index) kept.push({ ...segment, first: index, count: end - index });
+      else this.release(segment);
+    }
+    this.#forgotten += this.#inOrderOfTime.length - kept.length;
+    this.#inOrderOfTime = kept;
+    this.#byFirst = undefined;
+    // Those that nobody told of have their outcome all the same.
+    this.committed += index - before - known;
   }
 
   segments(): readonly Segment[] {
@@ -127,6 +158,8 @@ export interface OutcomeReader {
   readonly codec: Codec;
   readonly store: ObjectStore;
   readonly jobId: string;
+  /** Bytes of objects that outcomes were read from, so far. */
+  objectBytes?: number;
 }
 
 /** Decodes a task's outcome. A promise only where bytes must be fetched or imports loaded. */
@@ -136,7 +169,10 @@ export function readOutcome<R>(reader: OutcomeReader, entry: Entry, index: numbe
     const key = Buffer.from(entry.body).toString();
     return reader.store
       .get(key)
-      .then((bytes) => reader.codec.decode(bytes))
+      .then((bytes) => {
+        reader.objectBytes = (reader.objectBytes ?? 0) + bytes.length;
+        return reader.codec.decode(bytes);
+      })
       .then((value) => ok<R>(value));
   }
   return chain(readFailure(reader, entry, index), (error) => ({ ok: false as const, error }));

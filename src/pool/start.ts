@@ -9,6 +9,7 @@ import type { MaybePromise } from "../storage/contract.ts";
 import { JobCore } from "./job-core.ts";
 import { type Call, cancelled, endJob, jobSpec } from "./job-spec.ts";
 import type { OutcomeReader } from "./outcomes.ts";
+import { ConsumedRetention } from "./retention.ts";
 import type { Session } from "./session.ts";
 
 /** Makes the job's core and starts it: `input` is made with the core, so that a bad item throws before anything runs. */
@@ -22,7 +23,7 @@ export function startJob(
   const id = jobId(ref);
   const reader: OutcomeReader = { codec: session.codec, store: session.store, jobId: id };
   const core = new JobCore(id, call.kind, reader, journalPrefix(ref.journalId));
-  core.code = session.code?.forFunction(call.captured.bytes, call.options, call.base);
+  core.isSparing = call.options.retain === "consumed" && call.kind !== "run";
   const input = makeInput(core, ref);
   core.total = input.knownLength;
   session.enter(core);
@@ -30,14 +31,17 @@ export function startJob(
   watchCancellation(core, call.options.signal);
   const submit = (opened: Journal) => {
     if (core.ending) return; // cancelled before it began
-    const code = core.code?.reference;
-    const opening = [new JobRecord(ref, call, code, session)];
+    const opening = [new JobRecord(ref, call, session)];
     const functionHash = call.captured.hash;
-    const parts = { session, core, ref, journal: opened, call, functionHash, code, input, opening };
+    const parts = { session, core, ref, journal: opened, call, functionHash, input, opening };
+    if (core.isSparing) {
+      const { job: meta } = opening[0]!;
+      core.retention = new ConsumedRetention({ core, journal: opened, input, meta });
+    }
     core.running = session.scheduler.submit(jobSpec(parts));
   };
   try {
-    const opened = chain(readyFor(session, call, core), journal);
+    const opened = chain(readyFor(session, call), journal);
     const submitted = chain(opened, submit);
     if (submitted instanceof Promise)
       submitted.catch((error) => endJob(session, core, { status: "failed", error }));
@@ -47,13 +51,12 @@ export function startJob(
   return core;
 }
 
-/** The lease, the function and its code are stored at the same time, before the job's first record. */
-function readyFor(session: Session, { captured }: Call, { code }: JobCore): MaybePromise<void> {
+/** The lease and the function are stored at the same time, before the job's first record. */
+function readyFor(session: Session, { captured }: Call): MaybePromise<void> {
   const ready = session.ready();
   const stored = session.storeFunction(captured);
-  const packaged = code?.ready();
-  if (!(ready instanceof Promise) && !(stored instanceof Promise) && !packaged) return;
-  return Promise.all([ready, stored, packaged]).then(() => {});
+  if (!(ready instanceof Promise) && !(stored instanceof Promise)) return;
+  return Promise.all([ready, stored]).then(() => {});
 }
 
 function announce(core: JobCore, call: Call, session: Session): void {
@@ -87,14 +90,7 @@ function watchCancellation(core: JobCore, signal: AbortSignal | undefined): void
 type SameForCalls = Omit<JobMeta, "number" | "createdMs">;
 
 /** What the records of calls of the same function have in common, and its JSON: that of the last call. */
-let lastMeta:
-  | {
-      readonly call: Call;
-      readonly code: string | undefined;
-      readonly same: SameForCalls;
-      readonly rest: Uint8Array;
-    }
-  | undefined;
+let lastMeta: { readonly call: Call; readonly same: SameForCalls; readonly rest: Uint8Array } | undefined;
 
 /** A job's own record. What it says is made as JSON at once, and as an object only for who asks. */
 class JobRecord {
@@ -104,10 +100,10 @@ class JobRecord {
   readonly #createdMs: number;
   readonly #same: SameForCalls;
 
-  constructor({ number }: JobRef, call: Call, code: string | undefined, session: Session) {
-    if (!lastMeta || !isLike(call, lastMeta.call) || code !== lastMeta.code) {
-      const same = sameForCalls(call, code);
-      lastMeta = { call, code, same, rest: Buffer.from(JSON.stringify(same).slice(1)) };
+  constructor({ number }: JobRef, call: Call, session: Session) {
+    if (!lastMeta || !isLike(call, lastMeta.call)) {
+      const same = sameForCalls(call);
+      lastMeta = { call, same, rest: Buffer.from(JSON.stringify(same).slice(1)) };
     }
     const createdMs = session.clock.nowMs();
     this.#number = number;
@@ -132,13 +128,12 @@ function isLike(call: Call, last: Call): boolean {
   );
 }
 
-function sameForCalls({ captured, options, kind, parent }: Call, code: string | undefined): SameForCalls {
+function sameForCalls({ captured, options, kind, parent }: Call): SameForCalls {
   return {
     kind,
     functionHash: captured.hash,
     functionName: captured.name,
     functionLocation: captured.location,
-    ...(code === undefined ? {} : { code }),
     ...(options.name ? { name: options.name } : {}),
     ...(process.argv[1] ? { script: process.argv[1] } : {}),
     ...(parent ? { parent } : {}),
@@ -158,12 +153,14 @@ const STORED_OPTIONS = [
   "batch",
   "env",
   "budgetUsd",
+  "retain",
 ] as const satisfies readonly (keyof CallOptions)[];
 
 /** Those options as JSON; a predicate can't be kept (the resumed job retries no errors). */
 function storedOptions(options: CallOptions): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const name of STORED_OPTIONS) if (options[name] !== undefined) kept[name] = options[name];
+  if (kept["retain"] !== "consumed") delete kept["retain"]; // whoever resumes a job decides how long it stays
   if (typeof options.retryErrors === "number") kept["retryErrors"] = options.retryErrors;
   return kept;
 }

@@ -19,6 +19,8 @@ interface AttemptRun {
   readonly job: JobRun;
   readonly start: Start;
   readonly startedMs: number;
+  /** The folder of its proposals, within the journal: "" or that of a generation. */
+  folder: string;
   /** The backend knows of it. */
   launched: boolean;
   cancelled: "revoke" | "abort" | undefined;
@@ -49,6 +51,7 @@ export class AttemptRuns implements ComputeEvents {
       job,
       start,
       startedMs: this.#host.nowMs(),
+      folder: "",
       launched: false,
       cancelled: undefined,
       held: undefined,
@@ -96,12 +99,14 @@ export class AttemptRuns implements ComputeEvents {
     }
     attempt.launched = true;
     const { spec } = job;
+    const { prefix, dataPrefix } = spec.journal;
+    if (dataPrefix !== prefix) attempt.folder = dataPrefix.slice(prefix.length);
     const { slot, first, count, backup } = start;
     const invocation: Invocation = {
       attempt: id,
       slot,
       job: spec.ref,
-      journalPrefix: spec.journal.prefix,
+      journalPrefix: dataPrefix,
       functionKey: spec.functionKey,
       ...(job.code === undefined ? undefined : { code: job.code }),
       first,
@@ -221,7 +226,10 @@ export class AttemptRuns implements ComputeEvents {
     run: Run,
     thrown: readonly ThrownTask[] | undefined,
   ): void {
-    const proposal: StoredOutcomes = { run, location: report.location };
+    const { folder } = attempt;
+    const location =
+      folder && report.location ? { ...report.location, log: folder + report.location.log } : report.location;
+    const proposal: StoredOutcomes = { run, location };
     const { first, count } = run;
     const { busyMs } = report;
     const event = { type: "proposed", attempt: attempt.id, first, count, busyMs, proposal } as const;

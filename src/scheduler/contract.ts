@@ -169,6 +169,12 @@ export interface RunningJob {
   release(): void;
   /** The input has more, after a `draw` that gave nothing. */
   inputReady(): void;
+  /**
+   * Begins a new generation of the job's journal (job/generations.ts), which must be its own.
+   * @returns how many tasks the generation before has recorded inputs of; undefined where the job has ended, or the
+   *   journal can't be written any more
+   */
+  rollJournal(): Promise<number | undefined>;
 }
 
 export interface JobCounts {

@@ -103,6 +103,19 @@ export class JobRun implements RunningJob {
     else this.#host.send({ type: "input-ready", job: this.id });
   }
 
+  rollJournal(): Promise<number | undefined> {
+    return new Promise((resolve) => {
+      let drawn = 0;
+      this.queue.roll({
+        // Nothing is being written at that moment: what is counted as drawn is recorded, and nothing else is.
+        begins: () => {
+          drawn = this.counts.drawn;
+        },
+        done: (rolled) => resolve(rolled && !this.ended ? drawn : undefined),
+      });
+    });
+  }
+
   emit(event: JobEvent): void {
     this.spec.onEvent?.(event);
   }

@@ -6,6 +6,8 @@ export type WriteResult =
   | { readonly ok: true; readonly locations: readonly FrameLocation[] }
   | { readonly ok: false; readonly why: "fenced" | "broken"; readonly error: unknown };
 
+type Failure = Extract<WriteResult, { ok: false }>;
+
 export interface WriteOptions {
   /** The records decide outcomes, which may be shown only while this driver leads. */
   readonly confirm: boolean;
@@ -16,6 +18,13 @@ export interface WriteOptions {
 interface Write extends WriteOptions {
   readonly records: readonly JournalRecord[];
   readonly done: (result: WriteResult) => void;
+}
+
+interface Roll {
+  /** All that was written lies in the generation that ends now; whatever is written from here on, in the next one. */
+  begins(): void;
+  /** The next one is there; or, with false, nothing can be written any more. */
+  done(rolled: boolean): void;
 }
 
 /** What a queue needs of the driver. */
@@ -57,8 +66,10 @@ export class JournalQueue {
   /** How long the last append took. */
   #appendMs = 0;
   #busy = false;
-  #failure: Extract<WriteResult, { ok: false }> | undefined;
+  #failure: Failure | undefined;
   #whenIdle: (() => void)[] = [];
+  /** Whoever wants a new generation of the journal. */
+  #rolls: Roll[] = [];
 
   constructor(journal: Journal, host: QueueHost) {
     this.journal = journal;
@@ -96,6 +107,12 @@ export class JournalQueue {
     this.#drain();
   }
 
+  /** A new generation of the journal, as soon as nothing is being written. */
+  roll(roll: Roll): void {
+    this.#rolls.push(roll);
+    this.#drain();
+  }
+
   /** A record that nothing waits for: it goes along with the next write, or in the next turn where that is cheap. */
   writeLater(record: JournalRecord): void {
     if (this.#failure) return;
@@ -125,6 +142,7 @@ export class JournalQueue {
   }
 
   #drain(atOnce = false): void {
+    if (!this.#busy && this.#rolls.length > 0) this.#roll(this.#rolls.splice(0));
     while (!this.#busy && this.#writes.length > 0) {
       if (!atOnce && this.#mayGather()) return;
       this.#stopGathering?.();
@@ -145,6 +163,24 @@ export class JournalQueue {
     if (this.#busy) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
     this.#checkUnused();
+  }
+
+  #roll(rolls: readonly Roll[]): void {
+    if (this.#failure) {
+      for (const roll of rolls) roll.done(false);
+      return;
+    }
+    this.#busy = true;
+    for (const roll of rolls) roll.begins();
+    this.journal
+      .roll(this.#host.nowMs())
+      .then((leads) => (leads ? undefined : FENCED), broken)
+      .then((failure) => {
+        this.#failure ??= failure;
+        this.#busy = false;
+        for (const roll of rolls) roll.done(failure === undefined);
+        this.#drain();
+      });
   }
 
   /** Whether what waits goes on waiting for more. */
@@ -217,5 +253,5 @@ export class JournalQueue {
   }
 }
 
-const FENCED: WriteResult = { ok: false, why: "fenced", error: undefined };
-const broken = (error: unknown): WriteResult => ({ ok: false, why: "broken", error });
+const FENCED: Failure = { ok: false, why: "fenced", error: undefined };
+const broken = (error: unknown): Failure => ({ ok: false, why: "broken", error });

@@ -1,7 +1,8 @@
 import { KingletError } from "../errors.ts";
 import { entryIsOk, Run } from "../job/entries.ts";
-import { type JobState, type JournalState, readJournal } from "../job/fold.ts";
+import type { JobState, JournalState } from "../job/fold.ts";
 import type { FrameLocation, Journal } from "../job/journal.ts";
+import { readJournal } from "../job/journal-reader.ts";
 import { readObjectFrames } from "../job/log-reader.ts";
 import { decodeRecord } from "../job/records.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
@@ -33,6 +34,7 @@ export async function resumeParts(
   job: JobState,
 ): Promise<ResumeParts> {
   const decided = new RangeSet();
+  decided.add(0, job.consumed);
   for (const { first, count } of job.committed) decided.add(first, first + count);
   const settled = { ranges: decided.pairs(), failedIndex: await firstFailure(journal, job) };
   const once = job.meta.options["idempotent"] === false;
@@ -65,7 +67,7 @@ async function uncommittedOutcomes(
   const { store, prefix } = journal;
   const adopted: AdoptedOutcomes[] = [];
   // Each log, or each of its segments, by itself: a frame lies in one of them.
-  for (const log of await workerLogs(store, prefix)) {
+  for (const log of await workerLogs(store, prefix, job)) {
     await readObjectFrames(store, prefix + log, (frame) => {
       const view = new Run(frame.payload);
       if (view.jobNumber !== job.meta.number || decided.covers(view.first, view.end)) return;
@@ -82,11 +84,18 @@ async function uncommittedOutcomes(
   return adopted;
 }
 
-async function workerLogs(store: ObjectStore, prefix: string): Promise<string[]> {
+async function workerLogs(store: ObjectStore, prefix: string, job: JobState): Promise<string[]> {
   const logs: string[] = [];
   for await (const { key } of store.list(`${prefix}worker-`)) logs.push(key.slice(prefix.length));
+  if (job.meta.options["retain"] !== "consumed") return logs;
+  for await (const { key } of store.list(`${prefix}g`)) {
+    const name = key.slice(prefix.length);
+    if (GENERATION_LOG.test(name)) logs.push(name);
+  }
   return logs;
 }
+
+const GENERATION_LOG = /^g\d+\/worker-/;
 
 function usableRanges(run: Run, failuresToo: boolean): [number, number][] {
   if (run.allOk || failuresToo) return [[run.first, run.end]];
@@ -146,17 +155,25 @@ class RecordedInput implements JobInput {
   readonly #journal: Journal;
   readonly #job: JobState;
   readonly #settled = new RangeSet();
+  /** Tasks whose records are gone (`retain: "consumed"`), until they are drawn. */
+  #gone: number;
   #next = 0;
 
   constructor(journal: Journal, job: JobState, settled: RangePairs) {
     this.#journal = journal;
     this.#job = job;
     this.knownLength = job.drawn;
+    this.#gone = job.inputs[0]?.first ?? job.drawn;
     for (let i = 0; i < settled.length; i += 2) this.#settled.add(settled[i]!, settled[i + 1]!);
   }
 
   draw(): MaybePromise<DrawnInputs> {
     const { inputs, total } = this.#job;
+    if (this.#gone > 0) {
+      const count = this.#gone;
+      this.#gone = 0;
+      return { count, done: false };
+    }
     const recorded = inputs[this.#next];
     if (!recorded)
       return {

@@ -72,6 +72,17 @@ export class PoolSlice {
     yield* readSlice(this.#reading);
   }
 
+  /**
+   * As `stream()`, but no chunk ends within a record, in memory for the longest one: what a loop over bytes wants, which is
+   * quicker than strings. Slices cut anywhere have the chunks of `stream()`.
+   *
+   * @example for await (const chunk of slice.chunks()) for (const byte of chunk) if (byte === 10) lines++;
+   */
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { wholeChunks } = await import("./split.ts");
+    yield* wholeChunks(this.stream(), this.#reading.records);
+  }
+
   /** All of `stream()`. */
   async bytes(): Promise<Uint8Array> {
     const { collect } = await import("./cut.ts");

@@ -52,6 +52,68 @@ export async function* splitEvery(
   if (held.sizeBytes > 0) yield [held.take()];
 }
 
+/** The first and the last place in a chunk where a record ends; undefined if none does. */
+type EndsIn = (chunk: Buffer) => { first: number; last: number } | undefined;
+
+/** The same bytes, in chunks of whole records; only what follows the last boundary may be none. */
+export async function* wholeChunks(
+  chunks: AsyncIterable<Uint8Array>,
+  { boundary, recordBytes }: { readonly boundary?: Uint8Array; readonly recordBytes?: number },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const endsIn = boundary ? endsOfRecords(boundary) : endsEvery(recordBytes ?? 1);
+  const held = new Held();
+  for await (const part of chunks) {
+    const chunk = asBuffer(part);
+    const ends = endsIn(chunk);
+    if (ends === undefined) {
+      held.add(chunk);
+      continue;
+    }
+    // Of the two chunks that share a record, only the record is copied.
+    let from = 0;
+    if (held.sizeBytes > 0) {
+      held.add(chunk.subarray(0, ends.first));
+      yield held.take();
+      from = ends.first;
+    }
+    if (from < ends.last) yield chunk.subarray(from, ends.last);
+    held.add(chunk.subarray(ends.last));
+  }
+  if (held.sizeBytes > 0) yield held.take();
+}
+
+function endsOfRecords(boundary: Uint8Array): EndsIn {
+  const [byte] = boundary;
+  if (boundary.length === 1) {
+    return (chunk) => {
+      const last = chunk.lastIndexOf(byte!) + 1;
+      return last === 0 ? undefined : { first: chunk.indexOf(byte!) + 1, last };
+    };
+  }
+  const finder = new BoundaryFinder(boundary, 0);
+  let position = 0;
+  return (chunk) => {
+    const start = position;
+    position += chunk.length;
+    finder.push(chunk);
+    const first = finder.next();
+    if (first === undefined) return undefined;
+    let last = first;
+    for (let end = finder.next(); end !== undefined; end = finder.next()) last = end;
+    return { first: first - start, last: last - start };
+  };
+}
+
+function endsEvery(recordBytes: number): EndsIn {
+  let before = 0;
+  return (chunk) => {
+    const first = recordBytes - before;
+    const total = before + chunk.length;
+    before = total % recordBytes;
+    return total < recordBytes ? undefined : { first, last: chunk.length - before };
+  };
+}
+
 const LINE_FEED = 10;
 
 /** Lines of UTF-8 without their line breaks, `\n` or `\r\n`, many at a time. */

@@ -56,6 +56,9 @@ export function notFound(key: string, where: string): StoreError {
   });
 }
 
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof StoreError && error.code === "NOT_FOUND";
+
 export function corrupt(key: string, where: string, what: string): StoreError {
   return new StoreError(
     "STORE_CORRUPT",

@@ -1,9 +1,22 @@
 import { inspect } from "node:util";
 import { UsageError } from "../errors.ts";
 
+/** Of all secrets that this program has named. */
+const names = new Set<string>();
+
+/** Their values, for workers that don't have this program's environment. */
+export function knownSecrets(): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const name of names) {
+    const value = process.env[name];
+    if (value !== undefined) values[name] = value;
+  }
+  return values;
+}
+
 /**
  * A secret that travels as its name only: neither the function's bytes nor any log holds its value, which each
- * worker reads from its own environment.
+ * worker reads from its own environment, or is sent with its task, encrypted, where it runs elsewhere.
  *
  * @example
  * const key = secret("API_KEY");
@@ -14,6 +27,7 @@ export class Secret {
 
   constructor(name: string) {
     this.name = name;
+    names.add(name);
   }
 
   /** @throws UsageError BAD_ARGUMENT if the environment variable isn't set here */

@@ -81,6 +81,7 @@ export interface OutcomeSink {
 
 export interface OutcomeOptions {
   readonly journalPrefix: string;
+  readonly logId: string | undefined;
   readonly job: JobRef;
   readonly attempt: number;
   readonly sync: boolean;
@@ -142,7 +143,7 @@ export class OutcomeWriter {
     try {
       location = yield* this.#append(frame);
     } catch (error) {
-      this.#sink.logs.abandon(this.#options.journalPrefix);
+      this.#sink.logs.abandon(this.#options.journalPrefix, this.#options.logId);
       this.failure = error;
       throw error;
     }
@@ -170,8 +171,8 @@ export class OutcomeWriter {
   }
 
   *#append(frame: readonly Uint8Array[]): Steps<OutcomeLocation> {
-    const { journalPrefix, sync } = this.#options;
-    const opened = this.#sink.logs.of(journalPrefix);
+    const { journalPrefix, logId, sync } = this.#options;
+    const opened = this.#sink.logs.of(journalPrefix, logId);
     const { writer } = opened instanceof Promise ? ((yield opened) as Awaited<typeof opened>) : opened;
     const appended = writer.append(frame);
     const place = appended instanceof Promise ? ((yield appended) as Awaited<typeof appended>) : appended;

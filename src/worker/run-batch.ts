@@ -10,7 +10,6 @@ import type { BatchControl } from "./batch-control.ts";
 import { TaskContext, type TaskServices, type TaskSurroundings } from "./context.ts";
 import type { FunctionCache } from "./functions.ts";
 import type { InputReader } from "./inputs.ts";
-import type { LateCode } from "./late-code.ts";
 import {
   describe,
   type EncodedOutcome,
@@ -32,7 +31,6 @@ import { loopTurn, PENDING, Peek, runPendingTicks, type Steps } from "./steps.ts
 export interface BatchHost extends OutcomeSink {
   readonly store: ObjectStore;
   readonly functions: FunctionCache;
-  readonly code: Pick<LateCode, "use">;
   readonly inputs: InputReader;
   readonly services: TaskServices;
   /** For errors where no function could be loaded. */
@@ -72,9 +70,7 @@ function* runTasks(invocation: Invocation, host: BatchHost, control: BatchContro
   host.taskStarts(first, host.nowMs(), true);
   let fn: RestoredFunction;
   try {
-    const ready = host.code.use(invocation.code);
-    if (ready) yield ready;
-    const loaded = host.functions.load(invocation.functionKey, invocation.code);
+    const loaded = host.functions.load(invocation.functionKey);
     fn = loaded instanceof Promise ? ((yield loaded) as RestoredFunction) : loaded;
   } catch (error) {
     return cannotLoad(invocation, host, error);
@@ -208,8 +204,9 @@ function stopped(
   return { kind: order, startedTask, evidence };
 }
 
-const writerOptions = ({ journalPrefix, job, attempt, options }: Invocation) => ({
+const writerOptions = ({ journalPrefix, logId, job, attempt, options }: Invocation) => ({
   journalPrefix,
+  logId,
   job,
   attempt,
   sync: options.sync ?? false,

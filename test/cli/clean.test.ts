@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { deletePlanned, type JournalFacts, planClean } from "../../src/cli/clean-plan.ts";
-import { addReferences } from "../../src/cli/references.ts";
-import { readJournal } from "../../src/job/fold.ts";
+import { addReferences, noReferences } from "../../src/cli/references.ts";
+import { readJournal } from "../../src/job/journal-reader.ts";
 import {
   CANCELS,
   cancelFlagKey,
@@ -131,7 +131,7 @@ describe("cleaning", () => {
   it("finds a mention that lies across the pieces in which an object is read", async () => {
     const text = Buffer.from(`${"x".repeat(300)}${hashOf("d")} journals/job-00001/worker ${"x".repeat(300)}`);
     for (const pieceBytes of [1, 7, 64, 100, 301, 340]) {
-      const found = { journals: new Set<string>(), hashes: new Set<string>() };
+      const found = noReferences();
       store.getStream = async function* () {
         for (let at = 0; at < text.length; at += pieceBytes) yield text.subarray(at, at + pieceBytes);
       };
@@ -178,6 +178,24 @@ describe("cleaning", () => {
     for (const driverId of ["living", "dead"]) await store.put(cancelFlagKey(driverId), Buffer.from("{}"));
     await clean();
     expect(await keys(CANCELS)).toEqual([cancelFlagKey("living")]);
+  });
+
+  it("deletes intermediate objects of dataflow that no job speaks of any more", async () => {
+    const [old, staying] = ["0123456789abcdef", "fedcba9876543210"];
+    const prefixOf = (id: string) => `${NAMED}dataflow/${id}`;
+    await writeJournal(store, { id: "old-001", jobs: [{ ...done, item: `dataflow/${old}` }] });
+    await writeJournal(store, { id: "int-001", jobs: [{ drawn: 1, item: `dataflow/${staying}` }] });
+    const mine = [`${NAMED}dataflow/mine.txt`, `${NAMED}dataflow/${"0".repeat(15)}/map/1`];
+    const theirs = [old, staying].flatMap((id) => [`${prefixOf(id)}/map/0-a`, `${prefixOf(id)}/step-3/1-b`]);
+    for (const key of [...mine, ...theirs]) await store.put(key, Buffer.from("pairs"));
+    await writeJournal(store, { id: "live-001", jobs: [done], livingPid: process.pid });
+    await clean("old-001");
+    expect(await keys(NAMED)).toEqual([...mine, ...theirs].sort());
+    await store.delete([driverKey("driver-of-live-001")]);
+    await clean();
+    expect(await keys(NAMED)).toEqual([...mine, ...theirs.filter((key) => key.includes(staying))].sort());
+    await clean("int-001");
+    expect(await keys(NAMED)).toEqual([...mine].sort());
   });
 
   it("deletes the leases of dead drivers, and only those", async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readJournal } from "../../src/job/fold.ts";
 import { createJournal, type Journal } from "../../src/job/journal.ts";
+import { readJournal } from "../../src/job/journal-reader.ts";
 import { driverKey } from "../../src/job/keys.ts";
 import { newLease, writeLease } from "../../src/job/lease.ts";
 import type { JobMeta } from "../../src/job/records.ts";

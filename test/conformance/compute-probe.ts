@@ -62,6 +62,11 @@ export class ComputeProbe implements ComputeEvents {
     backend.open(this);
   }
 
+  /** The name of one of its slots. */
+  slot(number: number): string {
+    return [...this.offers.keys()].sort()[number] ?? `no slot ${number}`;
+  }
+
   async start(fn: TaskFunction, items: readonly unknown[], options: StartOptions = {}): Promise<Attempt> {
     return this.startKey(options.functionKey ?? (await this.prepare(fn)), items, options);
   }
@@ -75,7 +80,7 @@ export class ComputeProbe implements ComputeEvents {
   }
 
   startKey(key: string, items: readonly unknown[], options: StartOptions = {}): Attempt {
-    const { slot = "local-0", first = 0, functionKey: _key, ...rest } = options;
+    const { slot = this.slot(0), first = 0, functionKey: _key, ...rest } = options;
     this.#count += 1;
     const attempt = this.#count;
     const inputs = new RunBuilder({ jobNumber: 0, attempt, first });

@@ -1,7 +1,11 @@
 import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { deletePlanned, type JournalFacts, planClean } from "../../src/cli/clean-plan.ts";
+import { systemClock } from "../../src/clock.ts";
 import { bsp, Dataset, type SuperstepReport } from "../../src/dataflow/index.ts";
+import type { ObjectStore } from "../../src/storage/contract.ts";
+import { openDiskStore } from "../../src/storage/disk.ts";
 import { rejection } from "../support/pools.ts";
 import { startNode } from "../support/processes.ts";
 import { collect, sharedPool } from "./shared-pool.ts";
@@ -228,6 +232,13 @@ describe("bsp", () => {
         expect(JSON.parse((await drive("through")).stdout)).toEqual(result);
         expect(JSON.parse((await drive("through", 7)).stdout)).toMatchObject({ supersteps: 7 });
         expect(callsOf()).toEqual(each(7));
+        // What it needs to go on stays as long as its jobs do.
+        const disk = openDiskStore(store);
+        expect((await clean(disk, () => false)).intermediates).toEqual([]);
+        expect((await collect(disk.list("named/dataflow/"))).length).toBeLessThanOrEqual(9);
+        expect((await clean(disk, () => true)).intermediates.length).toBeGreaterThan(4);
+        expect(await collect(disk.list("named/"))).toEqual([]);
+        await disk.close();
       }
     },
     120_000,
@@ -258,6 +269,9 @@ describe("bsp", () => {
     expect(await collect(pool.store.list("dataflow/"))).toEqual([]);
   });
 });
+
+const clean = async (store: ObjectStore, selected: (journal: JournalFacts) => boolean) =>
+  deletePlanned(store, await planClean(store, selected, systemClock), systemClock);
 
 /** States of the ring after some supersteps. */
 function ringAfter(supersteps: number): number[] {

@@ -2,7 +2,7 @@ import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { Dataset, mapReduce, type ShuffleReport } from "../../src/dataflow/index.ts";
+import { Dataset, type Emit, mapReduce, type ShuffleReport } from "../../src/dataflow/index.ts";
 import type { Pool } from "../../src/index.ts";
 import { rejection } from "../support/pools.ts";
 import { collect, sharedPool } from "./shared-pool.ts";
@@ -91,6 +91,57 @@ describe("mapReduce", () => {
         for (const [one, values] of expected) expect(byKey.get(one)).toEqual(values);
       }),
       { numRuns: 12 },
+    );
+  });
+
+  it("takes keys as bytes of texts, the same ones as those of strings, with a combiner and without", async () => {
+    const text = fc.oneof(
+      fc.string({ unit: "grapheme", maxLength: 6 }),
+      fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 90 }),
+    );
+    const bytes = fc.oneof(
+      text.map((one) => Buffer.from(one)),
+      // Also what is no UTF-8.
+      fc.uint8Array({ maxLength: 4 }).map((one) => Buffer.from(one)),
+    );
+    const items = fc.array(fc.array(bytes, { maxLength: 60 }), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(items, fc.constantFrom("hash" as const, "sorted" as const), async (given, by) => {
+        const map = (parts: Buffer[], _ctx: unknown, emit: Emit<string, number>) => {
+          for (const [i, part] of parts.entries()) {
+            if (i % 3 === 0) emit(Buffer.from(part).toString("utf8"), 1);
+            else emit.text(Buffer.concat([Buffer.from("<"), part, Buffer.from(">")]), 1, 1 + part.length, 1);
+          }
+        };
+        const options = { map, by, partitions: 3, itemsPerTask: 2 };
+        const expected = [...naive(given.flat().map((part) => [part.toString("utf8"), 1]))].map(
+          ([one, ones]) => [one, ones.length] as const,
+        );
+        const combined = await mapReduce(pool, given, { ...options, combine: (a, b) => a + b });
+        expect(new Map(combined)).toEqual(new Map(expected));
+        expect(combined).toHaveLength(expected.length);
+        const reduced = await mapReduce(pool, given, {
+          ...options,
+          reduce: async (one, ones) => [one, (await collect(ones)).length] as const,
+        });
+        expect(new Map(reduced)).toEqual(new Map(expected));
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it("spills combined values that grow", async () => {
+    const lists = await mapReduce(pool, [0, 1], {
+      map(n, _ctx, emit: (key: number, value: number[]) => void) {
+        for (let i = 0; i < 60_000; i++) emit(i % 7, [n, i]);
+      },
+      combine: (a, b) => a.concat(b),
+      bufferMb: 1,
+      partitions: 2,
+      itemsPerTask: 1,
+    });
+    expect(lists.map(([key, list]) => [key, list.length]).sort()).toEqual(
+      [...Array(7).keys()].map((key) => [key, 4 * (key < 3 ? 8572 : 8571)]),
     );
   });
 

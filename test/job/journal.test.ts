@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { ENTRY_FAILED, ENTRY_VALUE, RunBuilder } from "../../src/job/entries.ts";
-import { JournalReader, readJournal } from "../../src/job/fold.ts";
 import { createJournal, type Journal } from "../../src/job/journal.ts";
+import { JournalReader, readJournal } from "../../src/job/journal-reader.ts";
 import { claimName, driverKey, journalPrefix } from "../../src/job/keys.ts";
 import { leaseIsAlive, newLease, writeLease } from "../../src/job/lease.ts";
 import type { JournalHeader, JournalRecord } from "../../src/job/records.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { ENTRY_VALUE, Run, RunBuilder } from "../../src/job/entries.ts";
-import { readJournal } from "../../src/job/fold.ts";
 import { frameChunks } from "../../src/job/frames.ts";
 import { createJournal, type Journal } from "../../src/job/journal.ts";
+import { readJournal } from "../../src/job/journal-reader.ts";
 import { journalPrefix, workerLogName } from "../../src/job/keys.ts";
 import type { JobMeta, JournalRecord } from "../../src/job/records.ts";
 import { takeOver } from "../../src/job/takeover.ts";

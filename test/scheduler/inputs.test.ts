@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ENTRY_FAILED, ENTRY_VALUE, Run, RunBuilder } from "../../src/job/entries.ts";
-import { readJournal } from "../../src/job/fold.ts";
 import type { FrameLocation, Journal } from "../../src/job/journal.ts";
+import { readJournal } from "../../src/job/journal-reader.ts";
 import type { JobInput } from "../../src/scheduler/driver.ts";
 import { InputBuffer } from "../../src/scheduler/input-buffer.ts";
 import { inputRun, listInput, SchedulerBench } from "./scheduler-bench.ts";

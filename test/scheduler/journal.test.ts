@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { StoreError } from "../../src/errors.ts";
-import { readJournal } from "../../src/job/fold.ts";
 import type { FrameLocation, Journal } from "../../src/job/journal.ts";
+import { readJournal } from "../../src/job/journal-reader.ts";
 import type { JournalRecord } from "../../src/job/records.ts";
 import { JournalQueue, type WriteResult } from "../../src/scheduler/journal-queue.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
@@ -13,10 +13,12 @@ function altered(journal: Journal, methods: Partial<Journal>): Journal {
     id: journal.id,
     epoch: journal.epoch,
     prefix: journal.prefix,
+    dataPrefix: journal.dataPrefix,
     store: journal.store,
     append: (records) => journal.append(records),
     confirm: () => journal.confirm(),
     sync: () => journal.sync(),
+    roll: (nowMs) => journal.roll(nowMs),
     close: () => journal.close(),
     read: (location) => journal.read(location),
     ...methods,

@@ -190,7 +190,7 @@ class History {
   async #readJournal(store: ObjectStore, id: string): Promise<JournalState | undefined> {
     let state: JournalState;
     try {
-      state = await this.system.fold.readJournal(store, id);
+      state = await this.system.reader.readJournal(store, id);
     } catch (error) {
       if ((error as { code?: string }).code === "NOT_FOUND") return undefined;
       throw error;

@@ -6,7 +6,7 @@ export interface System {
   readonly driver: typeof import("../../src/scheduler/driver.ts");
   readonly resume: typeof import("../../src/scheduler/resume.ts");
   readonly journal: typeof import("../../src/job/journal.ts");
-  readonly fold: typeof import("../../src/job/fold.ts");
+  readonly reader: typeof import("../../src/job/journal-reader.ts");
   readonly takeover: typeof import("../../src/job/takeover.ts");
   readonly memory: typeof import("../../src/storage/memory.ts");
   readonly segments: typeof import("../../src/storage/segmented-log.ts");
@@ -15,17 +15,17 @@ export interface System {
 
 export async function loadSystem(sourceFolder: string): Promise<System> {
   const load = (file: string) => import(pathToFileURL(path.join(sourceFolder, file)).href);
-  const [driver, resume, journal, fold, takeover, memory, segments, state] = await Promise.all([
+  const [driver, resume, journal, reader, takeover, memory, segments, state] = await Promise.all([
     load("scheduler/driver.ts"),
     load("scheduler/resume.ts"),
     load("job/journal.ts"),
-    load("job/fold.ts"),
+    load("job/journal-reader.ts"),
     load("job/takeover.ts"),
     load("storage/memory.ts"),
     load("storage/segmented-log.ts"),
     load("scheduler/state.ts"),
   ]);
-  return { driver, resume, journal, fold, takeover, memory, segments, state };
+  return { driver, resume, journal, reader, takeover, memory, segments, state };
 }
 
 export const SOURCE_FOLDER = path.resolve(import.meta.dirname, "../../src");

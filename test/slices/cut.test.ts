@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { overlapsItself } from "../../src/slices/boundary.ts";
 import { collect, cutSlice, type ReadRange } from "../../src/slices/cut.ts";
 import { flattened } from "../../src/slices/flattened.ts";
-import { splitEvery, splitLines, splitRecords } from "../../src/slices/split.ts";
+import { splitEvery, splitLines, splitRecords, wholeChunks } from "../../src/slices/split.ts";
 
 /** Ranges of a text, in chunks of a given size, as a file or a server may hand them out. */
 function readerOf(bytes: Buffer, chunkBytes: number): ReadRange {
@@ -191,5 +191,42 @@ describe("elements of batches, one by one", () => {
     })();
     await expect(reading).rejects.toThrow("no more");
     expect(seen).toEqual([1, 2, 3]);
+  });
+});
+
+describe("whole chunks", () => {
+  it("hold all bytes in order, and end where records do, whatever the chunks and the boundary", async () => {
+    const text = fc.string({ unit: fc.constantFrom("a", "b", "\n", "\r\n"), maxLength: 60 });
+    const boundary = fc.constantFrom("\n", "\r\n", "\n\n", "aba");
+    await fc.assert(
+      fc.asyncProperty(text, boundary, fc.integer({ min: 1, max: 9 }), async (given, end, chunkBytes) => {
+        const rule = { boundary: Buffer.from(end) };
+        const found: string[] = [];
+        for await (const chunk of wholeChunks(chunked(Buffer.from(given), chunkBytes), rule)) {
+          found.push(Buffer.from(chunk).toString());
+        }
+        expect(found.join("")).toBe(given);
+        expect(found.flatMap((chunk) => plainSplit(chunk, end))).toEqual(plainSplit(given, end));
+      }),
+    );
+  });
+
+  it("hold whole numbers of records of one size, but for what is left at the end", async () => {
+    const sizes = fc.integer({ min: 1, max: 9 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 50 }),
+        sizes,
+        sizes,
+        async (given, recordBytes, chunkBytes) => {
+          const chunks: Uint8Array[] = [];
+          for await (const chunk of wholeChunks(chunked(Buffer.from(given), chunkBytes), { recordBytes })) {
+            chunks.push(chunk);
+          }
+          expect(Buffer.concat(chunks).equals(given)).toBe(true);
+          for (const chunk of chunks.slice(0, -1)) expect(chunk.length % recordBytes).toBe(0);
+        },
+      ),
+    );
   });
 });

@@ -68,6 +68,7 @@ describe("slices", () => {
     expect(await texts({ sliceBytes: 8, boundary: "\n\n" })).toEqual(["one\ntwo\n\n", "three\n\n", "\nfour"]);
     expect(await texts({ sliceBytes: 7, boundary: null })).toEqual(["one\ntwo", "\n\nthree", "\n\n\nfour"]);
     const [first] = await slicesIn(folder, "a.txt", { boundary: Buffer.from("\n\n") });
+    expect((await all(first!.chunks())).map(String).join("")).toBe("one\ntwo\n\nthree\n\n\nfour");
     expect((await all(first!.records())).map(String)).toEqual(["one\ntwo", "three", "\nfour"]);
   });
 

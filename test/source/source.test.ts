@@ -31,11 +31,11 @@ const LAYERS: Layers = [
     "future.ts",
     "job.ts",
   ],
+  ["aws/"],
   ["storage/", "codec/", "maybe.ts"],
   ["job/"],
   ["compute/contract.ts"],
   ["capture/", "values/", "slices/"],
-  ["bundle/"],
   ["scheduler/", "worker/"],
   ["compute/"],
   ["observers.ts"],
@@ -54,6 +54,7 @@ const ENTRIES = [
   "dataflow/index.ts",
   "dataflow/tasks.ts",
   "compute/local/worker-main.ts",
+  "compute/lambda/handler.ts",
   "cli/main.ts",
   "observe/preload.ts",
 ];
@@ -65,15 +66,23 @@ const BACKENDS: readonly Backend[] = [
   { files: /^storage\/redis\//, namedBy: ["storage/locate.ts"] },
   {
     files: /^compute\/local\//,
-    // An environment of Lambda is a small machine with one local worker.
-    namedBy: ["pool.ts", "pool/backend.ts", "open-early.ts"],
+    // A supervisor is a small machine with one local worker, and says what happens in the same frames.
+    namedBy: [
+      "pool.ts",
+      "pool/backend.ts",
+      "open-early.ts",
+      "compute/lambda/environment.ts",
+      "compute/lambda/handler.ts",
+      "compute/relay/relayed-attempt.ts",
+      "compute/relay/relayed-run.ts",
+      "compute/relay/supervisor.ts",
+    ],
   },
   { files: /^compute\/lambda\//, namedBy: ["pool/backend.ts"] },
 ];
 
 /** Contracts' parts that only tests and later backends use. */
 const WITHOUT_USER = {
-  "compute/lambda/deploy/": "worker functions, for the backend that invokes them",
   "storage/memory.ts": "the store of tests and of the simulation",
   "storage/kv/memory.ts": "the key-value contract in its plainest form, for tests",
   "observe/prices.ts": "for the plan of a sort, and the ledger of costs",

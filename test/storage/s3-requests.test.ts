@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RenewedCredentials } from "../../src/storage/s3/credentials.ts";
+import { RenewedCredentials } from "../../src/aws/credentials.ts";
+import { escapePath, escapeQuery, SHA256_OF_NOTHING, Signer } from "../../src/aws/sign.ts";
 import { addressOf, parseS3Location } from "../../src/storage/s3/location.ts";
-import { escapePath, escapeQuery, SHA256_OF_NOTHING, Signer } from "../../src/storage/s3/sign.ts";
 import { listed } from "../conformance/object-store-helpers.ts";
 import { errorXml, storeOn } from "./s3-fakes.ts";
 
@@ -12,7 +12,7 @@ describe("signatures", () => {
     [{ lifecycle: "" }, "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"],
     [{ "max-keys": "2", prefix: "J" }, "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"],
   ])("are those of Amazon's examples: %j", (query, signature) => {
-    const headers = new Signer("us-east-1").sign(
+    const headers = new Signer("us-east-1", "s3").sign(
       {
         method: "GET",
         host: "examplebucket.s3.amazonaws.com",
@@ -168,7 +168,7 @@ describe("temporary credentials", () => {
     const load = () => Promise.reject(new Error("Could not load credentials from any providers"));
     await expect(async () => new RenewedCredentials(load, () => 0).get()).rejects.toMatchObject({
       code: "STORE_REFUSED",
-      message: expect.stringMatching(/no credentials for S3: Could not load[\s\S]*AWS_ACCESS_KEY_ID/),
+      message: expect.stringMatching(/no credentials for AWS: Could not load[\s\S]*AWS_ACCESS_KEY_ID/),
     });
   });
 });

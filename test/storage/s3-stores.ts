@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
+import type { Credentials } from "../../src/aws/sign.ts";
 import type { S3Location } from "../../src/storage/s3/location.ts";
-import type { Credentials } from "../../src/storage/s3/sign.ts";
 import { openS3Store, type S3Store, type S3StoreOptions } from "../../src/storage/s3/store.ts";
 import type { OpenedStore, SuiteOptions } from "../conformance/object-store.ts";
 import type { S3Service } from "../services/services.ts";

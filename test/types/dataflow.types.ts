@@ -3,6 +3,7 @@ import {
   type BspResult,
   bsp,
   type Dataset,
+  type Emit,
   gather,
   mapReduce,
   type None,
@@ -60,6 +61,23 @@ export async function mapReduces(): Promise<void> {
     output: { objects: "sums", format: ([key, value]) => `${key} ${value.toFixed(1)}\n` },
   }); // biome-ignore format: shows one call
   same<typeof emitted, StoredObject[]>();
+}
+
+export async function texts(): Promise<void> {
+  const words = await mapReduce(pool, pool.slices("*.txt"), {
+    async map(slice, _ctx, emit: Emit<string, number>) {
+      for await (const chunk of slice.chunks()) emit.text(chunk, 0, 1, 1);
+    },
+    combine: sum,
+  });
+  same<typeof words, [string, number][]>();
+  mapReduce(pool, [1], {
+    map(n, _ctx, emit: Emit<number, number>) {
+      // @ts-expect-error keys are numbers
+      emit.text(new Uint8Array(), 0, 1, n);
+    },
+    combine: sum,
+  });
 }
 
 export function rejected(): void {

@@ -1,6 +1,7 @@
 import { UsageError } from "../../errors.ts";
 import type { AwsOptions } from "../../options.ts";
 import { type StoreLocation, showStoreLocation } from "../../storage/locate.ts";
+import type { KnownBefore } from "../late.ts";
 import type { LambdaRuntime, ResolvedAwsOptions } from "./deploy/contract.ts";
 
 /** Source: AWS Lambda Developer Guide, "Lambda runtimes". */
@@ -22,7 +23,7 @@ export function resolveAwsOptions(
   env: Environment = process.env,
 ): ResolvedAwsOptions {
   if (storage.kind !== "s3") throw outOfReach(storage);
-  const { roleArn, functionName, ...given } = options ?? {};
+  const { roleArn, functionName, read, ...given } = options ?? {};
   const region = given.region ?? (env["AWS_REGION"] || env["AWS_DEFAULT_REGION"]);
   if (!region) {
     throw new UsageError("BAD_OPTION", "the region for AWS Lambda isn't known", {
@@ -36,7 +37,7 @@ export function resolveAwsOptions(
     region,
     ...(endpoint ? { endpoint: endpoint.replace(/\/+$/, "") } : {}),
     architecture: given.architecture ?? "arm64",
-    runtime: WORKER_RUNTIME,
+    runtime: given.runtime ?? WORKER_RUNTIME,
     memoryMb,
     maxMemoryMb: Math.max(memoryMb, given.maxMemoryMb ?? 10_240),
     timeoutS: given.timeoutS ?? 900,
@@ -44,8 +45,19 @@ export function resolveAwsOptions(
     ...(roleArn ? { roleArn } : {}),
     ...(functionName ? { functionName } : {}),
     storage,
-    read: [],
+    read: read ?? [],
   };
+}
+
+/** What is known of the backend before it is loaded. */
+export function lambdaFacts(aws: ResolvedAwsOptions, slots: number, maxSlots: number) {
+  return {
+    description: `AWS Lambda in ${aws.region}, up to ${slots} environments of ${aws.memoryMb} MB`,
+    maxSlots,
+    target: { platform: "linux" as const, arch: aws.architecture, node: aws.runtime.replace(/\D/g, "") },
+    memory: { defaultMb: aws.memoryMb, maxMb: aws.functionName ? aws.memoryMb : aws.maxMemoryMb },
+    maxTaskMs: aws.timeoutS * 1000,
+  } satisfies KnownBefore;
 }
 
 function outOfReach(storage: StoreLocation): UsageError {

@@ -1,7 +1,8 @@
 import os from "node:os";
 import type { StoreLocation } from "../../storage/locate.ts";
-import type { ComputeBackend, ComputeEvents, Invocation, WorkerTarget } from "../contract.ts";
+import type { ComputeBackend, ComputeEvents, Invocation } from "../contract.ts";
 import { kernelOomKills } from "./exit.ts";
+import type { RunningTask } from "./flight.ts";
 import { Guard } from "./guard.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { Slot, type SlotHost } from "./slot.ts";
@@ -19,10 +20,17 @@ export interface LocalBackendOptions {
   readonly execArgv?: readonly string[];
   /** Starts one worker process with `open`, so that it boots while the first job is being prepared. Default false. */
   readonly warm?: boolean;
-  /** `execPath` runs workers where they don't see this machine's files (ComputeBackend.target). */
-  readonly target?: WorkerTarget;
   /** The process of that worker, where the program has started it already. */
   readonly started?: StartedProcess;
+  /** False: no process sees to it that none outlives this one; where all end together anyway. Default true. */
+  readonly guarded?: boolean;
+  /** A folder that is emptied before each task. */
+  readonly scratch?: string | undefined;
+}
+
+export interface LocalComputeBackend extends ComputeBackend {
+  /** What an attempt is at just now; undefined between tasks, and where it isn't in a worker's hands. */
+  running(attempt: number): RunningTask | undefined;
 }
 
 /** Attempts that a slot takes beside the one that runs. */
@@ -38,15 +46,14 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * backend.open(events);
  * backend.scale(2); // → offer("local-0", 1), offer("local-1", 1)
  */
-export function createLocalBackend(options: LocalBackendOptions): ComputeBackend {
+export function createLocalBackend(options: LocalBackendOptions): LocalComputeBackend {
   return new LocalBackend(options);
 }
 
-class LocalBackend implements ComputeBackend {
+class LocalBackend implements LocalComputeBackend {
   readonly maxSlots: number;
-  readonly target: WorkerTarget | undefined;
   readonly #options: LocalBackendOptions;
-  readonly #guard = new Guard();
+  readonly #guard: Guard;
   readonly #memoryWatch = new MemoryWatch();
   readonly #slots = new Map<string, Slot>();
   /** Has a worker already, but wasn't asked for yet. */
@@ -65,8 +72,8 @@ class LocalBackend implements ComputeBackend {
 
   constructor(options: LocalBackendOptions) {
     this.#options = options;
+    this.#guard = new Guard(options.guarded);
     this.#started = options.started;
-    this.target = options.target;
     this.maxSlots = options.slots ?? os.availableParallelism();
     this.#host = {
       events: this.#relay(),
@@ -126,6 +133,14 @@ class LocalBackend implements ComputeBackend {
     for (const slot of this.#slots.values()) if (slot.reply(attempt, requestId, payload)) return;
   }
 
+  running(attempt: number): RunningTask | undefined {
+    for (const slot of this.#slots.values()) {
+      const task = slot.running(attempt);
+      if (task) return task;
+    }
+    return undefined;
+  }
+
   close(): Promise<void> {
     this.#closing = true;
     return (this.#closed ??= this.#close());
@@ -163,10 +178,10 @@ class LocalBackend implements ComputeBackend {
   }
 
   #spawn(memoryMb: number | undefined, events: WorkerEvents): WorkerProcess {
-    const { store, execPath = process.execPath, execArgv = process.execArgv } = this.#options;
+    const { store, scratch, execPath = process.execPath, execArgv = process.execArgv } = this.#options;
     const started = this.#started?.memoryMb === memoryMb ? this.#started : undefined;
     if (started) this.#started = undefined;
-    const settings = { store, guard: this.#guard, memoryMb, execPath, execArgv, started };
+    const settings = { store, scratch, guard: this.#guard, memoryMb, execPath, execArgv, started };
     const exit = Promise.withResolvers<void>();
     this.#exits.add(exit.promise);
     const worker = new WorkerProcess(settings, {

@@ -30,6 +30,24 @@ export class Flight {
   }
 }
 
+/** What a worker is doing for an attempt. */
+export interface RunningTask {
+  readonly index: number;
+  /** See worker/monotonic.ts. */
+  readonly startedMs: number;
+}
+
+/** Undefined between tasks, and where the worker hasn't begun with the attempt or is past it. */
+export function runningTask({ sequence }: Flight, state: WorkerState): RunningTask | undefined {
+  if (sequence === 0 || state.sequence !== sequence || state.phase === PHASE_IDLE) return undefined;
+  return { index: state.index, startedMs: state.startedMs };
+}
+
+export function remove(flights: Flight[], flight: Flight): void {
+  const at = flights.indexOf(flight);
+  if (at >= 0) flights.splice(at, 1);
+}
+
 /** The end of an attempt that its worker had begun when it died. */
 export function endOfCrashed(
   flight: Flight,

@@ -20,9 +20,15 @@ for pid in $pids; do kill -9 "-$pid" || kill -9 "$pid"; done 2>/dev/null
  * Workers are leaders of process groups, so what a task has spawned ends with it.
  */
 export class Guard {
+  readonly #isNeeded: boolean;
   #shell: ChildProcess | undefined;
   /** What is to be said once the shell has started, which is not before the event loop's next turn. */
   #pending: string | undefined;
+
+  /** `isNeeded`: false where all processes end together anyway. */
+  constructor(isNeeded = true) {
+    this.#isNeeded = isNeeded;
+  }
 
   /** Never throws: where there is no `sh`, idle workers still end by themselves when the driver does. */
   add(pid: number): void {
@@ -50,6 +56,7 @@ export class Guard {
   }
 
   #say(line: string): void {
+    if (!this.#isNeeded) return;
     if (this.#shell) {
       if (this.#shell.stdin?.writable) this.#shell.stdin.write(line);
     } else if (this.#pending === undefined) {

@@ -35,6 +35,8 @@ export const FRAME_OUTCOMES = 129;
 export interface InitHead {
   readonly workerId: string;
   readonly store: StoreLocation;
+  /** A folder that is emptied before each task. */
+  readonly scratch?: string | undefined;
 }
 
 /** `index`: only if that task is running. */

@@ -1,6 +1,6 @@
 import type { AttemptEnd, ComputeEvents, Invocation } from "../contract.ts";
 import { verdictOf } from "./exit.ts";
-import { endOfCrashed, Flight, type Stop } from "./flight.ts";
+import { endOfCrashed, Flight, type RunningTask, remove, runningTask, type Stop } from "./flight.ts";
 import { ORDER_ABORT, ORDER_REVOKE, type Order, PHASE_IDLE, PHASE_TASK, type WorkerState } from "./marker.ts";
 import {
   type ConsoleHead,
@@ -109,6 +109,11 @@ export class Slot {
     if (!this.#find(attempt)) return false;
     this.#seat.worker?.sendControl(encodeFrame(FRAME_REPLY, { requestId }, payload));
     return true;
+  }
+
+  running(attempt: number): RunningTask | undefined {
+    const flight = this.#find(attempt);
+    return flight && this.#seat.worker && runningTask(flight, this.#seat.worker.marker.read());
   }
 
   /** Ends all attempts and kills the worker. */
@@ -314,11 +319,6 @@ export class Slot {
     this.#seat.vacate();
     this.#host.retired(this);
   }
-}
-
-function remove(flights: Flight[], flight: Flight): void {
-  const at = flights.indexOf(flight);
-  if (at >= 0) flights.splice(at, 1);
 }
 
 const textOf = (bytes: Uint8Array): string =>

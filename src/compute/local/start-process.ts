@@ -21,7 +21,7 @@ export interface StartedProcess {
 const workerEntry = fileURLToPath(
   import.meta.url.endsWith(".ts")
     ? new URL("./worker-main.ts", import.meta.url)
-    : new URL("./worker.js", import.meta.url),
+    : new URL(import.meta.url.endsWith(".mjs") ? "./worker.mjs" : "./worker.js", import.meta.url),
 );
 
 /** @throws Error of the system where no process, or no file for its marker, can be made */

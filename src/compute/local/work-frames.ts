@@ -28,14 +28,15 @@ export interface JobHead {
   readonly journalPrefix: string;
   readonly functionKey: string;
   readonly code?: string | undefined;
+  readonly logId?: string | undefined;
   readonly options: InvocationOptions;
   /** Of the next batch alone. */
   readonly tries?: TaskTries;
 }
 
 export function jobHeadOf(invocation: Invocation): JobHead {
-  const { slot, job, journalPrefix, functionKey, code, options, tries } = invocation;
-  const head = { slot, journalId: job.journalId, journalPrefix, functionKey, code, options };
+  const { slot, job, journalPrefix, functionKey, code, logId, options, tries } = invocation;
+  const head = { slot, journalId: job.journalId, journalPrefix, functionKey, code, logId, options };
   return tries === undefined ? head : { ...head, tries };
 }
 
@@ -44,7 +45,9 @@ export function isOfJob(head: JobHead, invocation: Invocation): boolean {
   return (
     head.functionKey === invocation.functionKey &&
     head.code === invocation.code &&
+    head.logId === invocation.logId &&
     head.journalId === invocation.job.journalId &&
+    head.journalPrefix === invocation.journalPrefix &&
     head.slot === invocation.slot &&
     head.tries === undefined &&
     invocation.tries === undefined &&
@@ -90,6 +93,7 @@ export function decodeInvoke(body: Buffer, head: JobHead): Invocation {
     journalPrefix: head.journalPrefix,
     functionKey: head.functionKey,
     ...(head.code === undefined ? undefined : { code: head.code }),
+    ...(head.logId === undefined ? undefined : { logId: head.logId }),
     first: body.readDoubleLE(16),
     count: body.readUInt32LE(12),
     inputs: body.subarray(INVOKE_BYTES),

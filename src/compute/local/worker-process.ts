@@ -26,6 +26,8 @@ import { encodeInvoke, isOfJob, type JobHead, jobHeadOf } from "./work-frames.ts
 export interface WorkerSettings extends ProcessSettings {
   readonly store: StoreLocation;
   readonly guard: Guard;
+  /** A folder that is emptied before each task. */
+  readonly scratch?: string | undefined;
   /** Its process, where that boots already. */
   readonly started?: StartedProcess | undefined;
 }
@@ -175,7 +177,8 @@ export class WorkerProcess {
     }
     child.unref();
     const { id: workerId } = this;
-    this.#write(WORK_FD, encodeFrame(FRAME_INIT, { workerId, store: this.#settings.store }));
+    const { store, scratch } = this.#settings;
+    this.#write(WORK_FD, encodeFrame(FRAME_INIT, { workerId, store, scratch }));
   }
 
   #receive(frame: Frame): void {

@@ -16,11 +16,11 @@ import { NamedStore } from "../../values/stored-object.ts";
 import { BatchControl } from "../../worker/batch-control.ts";
 import { FunctionCache } from "../../worker/functions.ts";
 import { InputReader } from "../../worker/inputs.ts";
-import { LateCode } from "../../worker/late-code.ts";
 import { monotonicMs } from "../../worker/monotonic.ts";
 import { TaskPool } from "../../worker/nested.ts";
 import { ProposalLogs } from "../../worker/proposal-logs.ts";
 import { type BatchHost, runBatch } from "../../worker/run-batch.ts";
+import { emptyScratch } from "../../worker/scratch.ts";
 import { type Drive, drive } from "../../worker/steps.ts";
 import type { AttemptEnd, Invocation, OutcomeReport } from "../contract.ts";
 import { BlockingChannel } from "./blocking-channel.ts";
@@ -66,16 +66,15 @@ export async function runWorker(): Promise<void> {
   process.on("uncaughtException", reportFatal);
   const init = channel.read();
   if (init.type !== FRAME_INIT) throw new Error(`the first frame has the type ${init.type}`);
-  const { workerId, store: location } = init.head as InitHead;
+  const { workerId, store: location, scratch } = init.head as InitHead;
   const store = await storeAt(location);
   const inputs = new InputReader(store);
   const codec = createCodec(workerGraphLane());
   registerHandles();
   setBroadcastCodec(codec);
-  const worker = new LocalWorker(channel, {
+  const parts: HostParts = {
     store,
     functions: new FunctionCache(store, restoreFunction),
-    code: new LateCode(store),
     inputs,
     logs: new ProposalLogs(store, workerId),
     services: {
@@ -83,13 +82,14 @@ export async function runWorker(): Promise<void> {
       store: () => new NamedStore(location, store),
     },
     codec,
-  });
+  };
+  const worker = new LocalWorker(channel, parts, scratch);
   channel.send(encodeFrame(FRAME_READY, {}));
   // Not from here: the code after an `await` is inside a promise callback (see worker/steps.ts).
   setImmediate(() => worker.serve());
 }
 
-type HostParts = Pick<BatchHost, "store" | "functions" | "code" | "inputs" | "logs" | "services" | "codec">;
+type HostParts = Pick<BatchHost, "store" | "functions" | "inputs" | "logs" | "services" | "codec">;
 
 interface Running {
   readonly sequence: number;
@@ -103,6 +103,7 @@ interface Running {
 class LocalWorker {
   readonly #channel: BlockingChannel;
   readonly #parts: HostParts;
+  readonly #scratch: string | undefined;
   readonly #marker = new MarkerWriter(MARKER_FD);
   readonly #endLines: () => void;
   #running: Running | undefined;
@@ -123,9 +124,10 @@ class LocalWorker {
   #scope: GraphLane | undefined;
   #scopeCodec: Codec;
 
-  constructor(channel: BlockingChannel, parts: HostParts) {
+  constructor(channel: BlockingChannel, parts: HostParts, scratch: string | undefined) {
     this.#channel = channel;
     this.#parts = parts;
+    this.#scratch = scratch;
     this.#scopeCodec = parts.codec;
     this.#endLines = takeOverOutput((stream, lines) => this.#print(stream, lines));
     process.on("beforeExit", () => this.#nothingLeft());
@@ -154,7 +156,7 @@ class LocalWorker {
     const invocation = decodeInvoke(frame, this.#jobHead!);
     const { attempt, first } = invocation;
     // Where the function is loaded already, the first task begins with this.
-    const isLoaded = this.#parts.functions.has(invocation.functionKey, invocation.code);
+    const isLoaded = this.#parts.functions.has(invocation.functionKey);
     const phase = isLoaded ? PHASE_TASK : PHASE_LOADING;
     this.#marker.write({ sequence, phase, attempt, index: first, startedMs: monotonicMs() });
     if (this.#marker.orderFor(sequence)) {
@@ -213,6 +215,7 @@ class LocalWorker {
         this.#endLines();
         running.index = index;
         if (loading) return; // marked when the invocation was claimed
+        if (this.#scratch !== undefined) emptyScratch(this.#scratch);
         if (firstIsMarked && index === invocation.first) return;
         this.#marker.write({ sequence, phase: PHASE_TASK, attempt, index, startedMs });
       },

@@ -1,12 +1,12 @@
 import { createHash, hash } from "node:crypto";
+import type { CredentialSource } from "../../aws/credentials.ts";
+import { type Credentials, escapePath, escapeQuery, SHA256_OF_NOTHING, Signer } from "../../aws/sign.ts";
 import type { Clock } from "../../clock.ts";
 import type { StoreError } from "../../errors.ts";
 import { chain } from "../../maybe.ts";
 import type { Throttle } from "../layers/throttle.ts";
-import type { CredentialSource } from "./credentials.ts";
 import { type Concern, failureOf, lostFailure } from "./failures.ts";
 import type { S3Address } from "./location.ts";
-import { type Credentials, escapePath, escapeQuery, SHA256_OF_NOTHING, Signer } from "./sign.ts";
 import type { HttpRequest, HttpResponse, RequestBody, Transport } from "./transport.ts";
 
 export interface S3Request {
@@ -47,7 +47,7 @@ export class S3Client {
 
   constructor(parts: S3ClientParts) {
     this.#parts = parts;
-    this.#signer = new Signer(parts.address.region);
+    this.#signer = new Signer(parts.address.region, "s3");
   }
 
   /** HTTP requests sent so far, by method: what S3 charges for. */

@@ -1,3 +1,4 @@
+import { type CredentialSource, credentialSource } from "../../aws/credentials.ts";
 import { awakeClock, type Clock } from "../../clock.ts";
 import type {
   GetOptions,
@@ -13,7 +14,6 @@ import { createRetry, type Retry, type RetryOptions } from "../layers/retry.ts";
 import { Throttle } from "../layers/throttle.ts";
 import { type CheckedStore, checkStore, joinsIfAbsent, MARKER } from "./check.ts";
 import { S3Client } from "./client.ts";
-import { type CredentialSource, credentialSource } from "./credentials.ts";
 import { deleteObjects } from "./deleting.ts";
 import { getObject, streamObject } from "./download.ts";
 import { listObjects } from "./listing.ts";

@@ -1,0 +1,39 @@
+import { credentialSource } from "../../aws/credentials.ts";
+import { driverGraphLane } from "../../capture/index.ts";
+import { systemClock } from "../../clock.ts";
+import { createCodec } from "../../codec/codec.ts";
+import type { ObjectStore } from "../../storage/contract.ts";
+import { knownSecrets } from "../../values/secret.ts";
+import type { ComputeBackend } from "../contract.ts";
+import { createLambdaBackend } from "./backend.ts";
+import type { ResolvedAwsOptions, WorkerFunctions } from "./deploy/contract.ts";
+
+/** The backend as pools use it; loaded with the first job. */
+export function openLambdaBackend(
+  aws: ResolvedAwsOptions,
+  store: ObjectStore,
+  slots: number,
+  maxSlots: number,
+): ComputeBackend {
+  const codec = createCodec(driverGraphLane());
+  return createLambdaBackend({
+    aws,
+    store,
+    location: aws.storage,
+    slots,
+    maxSlots,
+    functions: givenFunction(aws),
+    credentials: credentialSource(),
+    encodeError: (error) => Buffer.concat(codec.encode(error, "error")),
+    secrets: knownSecrets,
+    clock: systemClock,
+    random: Math.random,
+  });
+}
+
+function givenFunction({ functionName, memoryMb, timeoutS }: ResolvedAwsOptions): WorkerFunctions {
+  return {
+    ensure: async () => ({ name: functionName ?? "kinglet", memoryMb, timeoutS }),
+    startFailure: async () => undefined,
+  };
+}

@@ -1,0 +1,68 @@
+import { KeyWriter } from "./keys.ts";
+import type { SizeEstimate } from "./size-estimate.ts";
+
+export type Combine = (a: unknown, b: unknown) => unknown;
+
+/** Pairs, in the order in which their keys came; these lie in one buffer. */
+export interface Collected {
+  readonly bytes: Buffer;
+  /** Where key i begins and ends. */
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+  readonly values: readonly unknown[];
+  /** Of the keys, where they are known (`hashOf`). */
+  readonly hashes: Int32Array | undefined;
+}
+
+const PAIR_BYTES = 16;
+
+/** All pairs of a task that has no combiner. */
+export class PairList {
+  readonly #sizes: SizeEstimate;
+  #keys = new KeyWriter(64 * 1024);
+  #ends: number[] = [];
+  #values: unknown[] = [];
+  /** What the pairs take in memory. */
+  sizeBytes = 0;
+
+  constructor(sizes: SizeEstimate) {
+    this.#sizes = sizes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#values.length === 0;
+  }
+
+  /** @throws UsageError BAD_ARGUMENT for a key without equality by structure */
+  add(key: unknown, value: unknown): void {
+    this.#keys.add(key);
+    this.#append(value);
+  }
+
+  /** As `add` with the string whose UTF-8 lies in `bytes` from `start` to `end`. */
+  addText(bytes: Uint8Array, start: number, end: number, value: unknown): void {
+    this.#keys.addText(bytes.subarray(start, end));
+    this.#append(value);
+  }
+
+  #append(value: unknown): void {
+    const end = this.#keys.length;
+    this.sizeBytes += end - (this.#ends.at(-1) ?? 0) + PAIR_BYTES + this.#sizes.of(value);
+    this.#ends.push(end);
+    this.#values.push(value);
+  }
+
+  /** All pairs; the list is empty again. */
+  take(): Collected {
+    const count = this.#values.length;
+    const ends = Uint32Array.from(this.#ends);
+    const starts = new Uint32Array(count);
+    if (count > 0) starts.set(ends.subarray(0, count - 1), 1);
+    const collected = { bytes: this.#keys.bytes, starts, ends, values: this.#values, hashes: undefined };
+    this.#keys = new KeyWriter(64 * 1024);
+    this.#ends = [];
+    this.#values = [];
+    this.sizeBytes = 0;
+    return collected;
+  }
+}
