@@ -141,11 +141,19 @@ export function openResolved(options: PoolOptions, started?: StartedProcess): Po
   return new PoolView(openSession(options, started), options);
 }
 
-function openSession(options: PoolOptions, started?: StartedProcess): Session {
+/** `openPool` on a backend that no option names. */
+export function openOn(options: PoolOptions | undefined, choose: ChooseBackend): Pool {
+  const resolved = resolvePoolOptions(options);
+  return new PoolView(openSession(resolved, undefined, choose), resolved, undefined, choose);
+}
+
+type ChooseBackend = typeof chooseBackend;
+
+function openSession(options: PoolOptions, started?: StartedProcess, choose = chooseBackend): Session {
   const durability = options.durability ?? "process";
   const location = parseStoreLocation(options.storage ?? ".kinglet", durability);
   const store = openStoreLate(location);
-  const { compute, slots } = chooseBackend(options, location, store, started);
+  const { compute, slots } = choose(options, location, store, started);
   const session = new Session({
     store,
     location,
@@ -170,10 +178,17 @@ class PoolView implements Pool {
   readonly #defaults: PoolOptions;
   /** Options of calls that are given none. */
   readonly #callDefaults: CallOptions;
+  readonly #choose: ChooseBackend;
   readonly store: NamedStore;
 
-  constructor(session: Session, defaults: PoolOptions, callDefaults = withoutWorkers(defaults)) {
+  constructor(
+    session: Session,
+    defaults: PoolOptions,
+    callDefaults = withoutWorkers(defaults),
+    choose: ChooseBackend = chooseBackend,
+  ) {
     this.#session = session;
+    this.#choose = choose;
     this.#defaults = defaults;
     this.#callDefaults = callDefaults;
     this.store = new NamedStore(session.location, session.store);
@@ -252,12 +267,12 @@ class PoolView implements Pool {
     const checked = checkPoolOptions(options, "with");
     const session = this.#session;
     if (NEED_WORKERS.some((option) => checked[option] !== undefined)) {
-      const other = openSession({ ...this.#defaults, ...checked });
+      const other = openSession({ ...this.#defaults, ...checked }, undefined, this.#choose);
       session.dependents.push(other);
-      return new PoolView(other, { ...this.#defaults, ...checked });
+      return new PoolView(other, { ...this.#defaults, ...checked }, undefined, this.#choose);
     }
     const callDefaults = { ...this.#callDefaults, ...checked };
-    return new PoolView(session, { ...this.#defaults, ...checked }, callDefaults);
+    return new PoolView(session, { ...this.#defaults, ...checked }, callDefaults, this.#choose);
   }
 
   attach<R>(id: string): Job<R> {
@@ -267,15 +282,19 @@ class PoolView implements Pool {
 
   broadcast<T>(value: T): Broadcast<T> {
     this.#session.refuseIfClosed("broadcast");
-    return broadcast(this.#session, value);
+    const session = this.#session;
+    session.code?.take(); // of others
+    const handle = broadcast(session, value);
+    session.code?.noteBroadcast(handle.key.slice(handle.key.indexOf("/") + 1));
+    return handle;
   }
 
   files(patterns: string | readonly string[]): FileSet {
-    return new FileSet(patterns, homeOf(this.#session.location));
+    return new FileSet(patterns, homeOf(this.#session.location), this.#session.code);
   }
 
   slices(patterns: string | readonly string[], options?: SliceOptions): SliceSet {
-    return sliceSet(patterns, options, homeOf(this.#session.location));
+    return sliceSet(patterns, options, homeOf(this.#session.location), this.#session.code);
   }
 
   async close(options: { cancel?: boolean } = {}): Promise<void> {

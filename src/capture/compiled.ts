@@ -3,6 +3,7 @@ import vm from "node:vm";
 import { type Graph, unpackGraph } from "../codec/graph/envelope.ts";
 import type { GraphTable } from "../codec/graph/nodes.ts";
 import type { SharedParts } from "../codec/graph/reader.ts";
+import { placesId } from "./elsewhere.ts";
 import { loadImport } from "./loading.ts";
 import type { SetPrivates } from "./rebuild.ts";
 import type { ImportReference } from "./references.ts";
@@ -86,7 +87,8 @@ function neededImports(table: GraphTable, isHere: (reference: ImportReference) =
 
 /** Graphs of classes are attached to many items: each is compiled once. */
 function compileAttached(bytes: Uint8Array): CompiledGraph | Promise<CompiledGraph> {
-  const hash = createHash("sha256").update(bytes).digest("base64");
+  // Its modules come from the package that is in use.
+  const hash = `${placesId()}:${createHash("sha256").update(bytes).digest("base64")}`;
   const known = attachments.get(hash);
   if (known) return known;
   const keep = (compiled: CompiledGraph): CompiledGraph => {

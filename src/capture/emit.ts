@@ -9,8 +9,8 @@ import { childNodes, keyName, type SyntaxNode } from "./syntax.ts";
 
 /** Names that restored code calls Kinglet by; users' variables don't begin so. */
 export const RUNTIME = "$kinglet";
-const META = "$kingletMeta";
-const IMPORT = "$kingletImport";
+export const META = "$kingletMeta";
+export const IMPORT = "$kingletImport";
 const MODULE = "$kingletModule";
 
 /** A replacement within a unit's text; offsets of that text. */

@@ -13,6 +13,7 @@ import { CaptureError, UsageError } from "../errors.ts";
 import { writeGraph } from "./capture-graph.ts";
 import { isClosed, isConstant } from "./closed.ts";
 import type { CapturedFunction, CaptureOptions } from "./contract.ts";
+import { areFilesElsewhere, placeThere } from "./elsewhere.ts";
 import { identityOf } from "./identity.ts";
 import { shortPath } from "./steps.ts";
 import { pathOf } from "./urls.ts";
@@ -88,10 +89,9 @@ export function captureModule(
   const parent = parentUrl ?? pathToFileURL(path.join(process.cwd(), "_.js")).href;
   const text = String(specifier);
   const isPath = /^\.{0,2}\//.test(text) || path.isAbsolute(text);
-  const target = isPath
-    ? new URL(path.isAbsolute(text) ? pathToFileURL(text).href : text, parent).href
-    : text;
-  if (target.startsWith("file:") && !existsSync(pathOf(target))) {
+  const here = isPath ? new URL(path.isAbsolute(text) ? pathToFileURL(text).href : text, parent).href : text;
+  const target = placeThere(here);
+  if (here.startsWith("file:") && !areFilesElsewhere() && !existsSync(pathOf(here))) {
     throw new UsageError("BAD_ARGUMENT", `there is no module ${shortPath(pathOf(target))}`, {
       remedy: 'Pass an absolute path or URL, such as import.meta.resolve("./task.ts").',
     });
@@ -99,7 +99,7 @@ export function captureModule(
   const table: GraphTable = {
     nodes: [["import", 0, exportName]],
     root: 0,
-    imports: [{ parent, specifier: target }],
+    imports: [{ parent: placeThere(parent), specifier: target }],
     code: undefined,
     plainBody: -1,
     plainShared: false,

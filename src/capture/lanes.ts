@@ -1,5 +1,5 @@
 import type { GraphLane } from "../codec/contract.ts";
-import { packGraph } from "../codec/graph/envelope.ts";
+import { type Graph, packGraph } from "../codec/graph/envelope.ts";
 import { classNames } from "../codec/graph/identity.ts";
 import { takeUnready, whenReady } from "../codec/graph/unready.ts";
 import { attachedClass } from "./attached.ts";
@@ -47,6 +47,8 @@ export class TaskLane implements GraphLane, LinkScope {
 
 /** A driver's lane, which can be taught the classes of a function that another process captured. */
 export interface DriverGraphLane extends GraphLane {
+  /** Is told of every value that is encoded: workers elsewhere must get what it imports. */
+  onGraph: ((graph: Graph) => void) | undefined;
   /**
    * Makes the classes in a stored function known, so that results of a job which another process started can be
    * decoded here. The program's own classes of the same keys have precedence. Loads the modules that it imports.
@@ -77,11 +79,14 @@ class LearntClasses implements LinkScope {
 class DriverLane implements DriverGraphLane, LinkScope {
   readonly attached = new Map<CompiledGraph, unknown>();
   readonly prefersLive = true;
+  onGraph: ((graph: Graph) => void) | undefined;
   readonly #learnt = new Map<string, object>();
 
   encode(value: unknown, rootName: string): Uint8Array {
     const options = { attachClass: attachedClass, lenientErrors: rootName === THROWN };
-    return packGraph(writeGraph(value, rootName, options).graph);
+    const { graph } = writeGraph(value, rootName, options);
+    this.onGraph?.(graph);
+    return packGraph(graph);
   }
 
   decode(bytes: Uint8Array): unknown {

@@ -1,11 +1,11 @@
-import { createRequire } from "node:module";
 import { classNames } from "../codec/graph/identity.ts";
 import type { FunctionLinker, FunctionNode } from "../codec/graph/reader.ts";
 import { GraphReader } from "../codec/graph/reader.ts";
 import { UnserializableError } from "../errors.ts";
 import { anyArguments } from "./any-arguments.ts";
 import type { CompiledGraph, LinkRuntime } from "./compiled.ts";
-import { importerOf, importMeta, moduleObject } from "./loading.ts";
+import { areFilesElsewhere } from "./elsewhere.ts";
+import { importerOf, importMeta, moduleObject, requireOf } from "./loading.ts";
 import { addWayIn, isRebuilding, makeBare, type SetPrivates, setPrivates } from "./rebuild.ts";
 import {
   type ImportReference,
@@ -85,7 +85,7 @@ class Link implements FunctionLinker, LinkRuntime {
         return make();
       }
       case "require": {
-        const require = createRequire(pathOf(node[1]));
+        const require = requireOf(node[1]);
         rememberSpecial(require, node);
         return require;
       }
@@ -155,7 +155,8 @@ class Link implements FunctionLinker, LinkRuntime {
   #viteImporter(url: string): unknown {
     const load = importerOf(url);
     const importer = (specifier: string, options?: ImportCallOptions) => {
-      return load(specifier.startsWith("/") ? urlOf(viteFile(specifier, pathOf(url))) : specifier, options);
+      const isViteFile = specifier.startsWith("/") && !areFilesElsewhere();
+      return load(isViteFile ? urlOf(viteFile(specifier, pathOf(url))) : specifier, options);
     };
     rememberSpecial(importer, ["dynamicImport", url]);
     return importer;

@@ -2,14 +2,18 @@ import module from "node:module";
 import path from "node:path";
 import vm from "node:vm";
 import type { ImportRecord } from "../codec/graph/nodes.ts";
+import { placeHere, placesId } from "./elsewhere.ts";
 import { pathOf, urlOf } from "./urls.ts";
 
 export type DynamicImport = (specifier: string, options?: ImportCallOptions) => Promise<unknown>;
 
 const importers = new Map<string, DynamicImport>();
 
-/** `import()` as the module at `parentUrl` has it: by the process's own loader, hooks included. */
-export function importerOf(parentUrl: string): DynamicImport {
+/**
+ * `import()` as the module at `parentUrl`, a URL on the driver, has it: by the process's own loader, hooks included.
+ */
+export function importerOf(driverUrl: string): DynamicImport {
+  const parentUrl = placeHere(driverUrl);
   let importer = importers.get(parentUrl);
   if (!importer) {
     const isFile = parentUrl.startsWith("file:") || path.isAbsolute(parentUrl);
@@ -47,17 +51,20 @@ const loaded = new Map<string, { readonly namespace: unknown }>();
 /** The module's namespace; a promise only the first time in this process. */
 export function loadImport(record: ImportRecord): unknown {
   const { parent, specifier, commonjs, interop, attributes } = record;
-  const key = JSON.stringify([parent, specifier, commonjs, interop, attributes]);
+  const key = JSON.stringify([placesId(), parent, specifier, commonjs, interop, attributes]);
   const known = loaded.get(key);
   if (known) return known.namespace;
   const keep = (namespace: unknown): unknown => {
     loaded.set(key, { namespace });
     return namespace;
   };
-  if (commonjs) return keep(withInterop(module.createRequire(pathOf(parent))(specifier), interop));
+  if (commonjs) return keep(withInterop(requireOf(parent)(specifier), interop));
   const options = attributes ? { with: attributes } : undefined;
   return importerOf(parent)(specifier, options as ImportCallOptions).then(keep);
 }
+
+/** `require` of the file at `url`, a URL on the driver. */
+export const requireOf = (url: string): NodeJS.Require => module.createRequire(placeHere(pathOf(url)));
 
 /** What compilers' helpers make of `module.exports`. */
 function withInterop(exports: unknown, helper: string | undefined): unknown {
@@ -67,8 +74,9 @@ function withInterop(exports: unknown, helper: string | undefined): unknown {
   return Object.assign(Object.create(null) as object, exports, { default: exports });
 }
 
-/** `import.meta` of the module at `url`, which was the program's main script or not. */
-export function importMeta(url: string, isMain = false): Record<string, unknown> {
+/** `import.meta` of the module at `url` on the driver, which was the program's main script or not. */
+export function importMeta(driverUrl: string, isMain = false): Record<string, unknown> {
+  const url = placeHere(driverUrl);
   const meta: Record<string, unknown> = {
     url,
     ...("main" in import.meta ? { main: isMain } : {}),
@@ -86,8 +94,9 @@ export function importMeta(url: string, isMain = false): Record<string, unknown>
 }
 
 /** What CommonJS code calls `module`. */
-export function moduleObject(url: string): object {
+export function moduleObject(driverUrl: string): object {
+  const url = placeHere(driverUrl);
   return url.startsWith("file:")
-    ? { ...importMeta(url), exports: {}, id: ".", filename: pathOf(url) }
-    : importMeta(url);
+    ? { ...importMeta(driverUrl), exports: {}, id: ".", filename: pathOf(url) }
+    : importMeta(driverUrl);
 }

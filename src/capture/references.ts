@@ -2,6 +2,7 @@ import module from "node:module";
 import path from "node:path";
 import { classNames } from "../codec/graph/identity.ts";
 import type { ImportRecord } from "../codec/graph/nodes.ts";
+import { placeHere } from "./elsewhere.ts";
 import { pathOf, urlOf } from "./urls.ts";
 
 /** A value that can be had by importing: the module, and the way from its namespace. */
@@ -126,7 +127,7 @@ export function loadedCommonjs(filePath: string): unknown {
   const cache = (
     module as unknown as { _cache?: Record<string, { exports: unknown; loaded: boolean } | undefined> }
   )._cache;
-  return cache?.[filePath]?.exports;
+  return cache?.[placeHere(filePath)]?.exports;
 }
 
 /** True if `specifier`, required from `parentPath`, is loaded already: looking runs no file. */
@@ -135,7 +136,7 @@ export function requireIfLoaded(
   parentPath: string,
 ): { readonly exports: unknown } | undefined {
   try {
-    const require = module.createRequire(parentPath);
+    const require = module.createRequire(placeHere(parentPath));
     const file = require.resolve(specifier);
     if (module.isBuiltin(file)) return { exports: require(specifier) as unknown };
     return require.cache[file] ? { exports: require.cache[file].exports as unknown } : undefined;

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import module from "node:module";
 import path from "node:path";
+import { areFilesElsewhere, placeThere } from "./elsewhere.ts";
 import type { CodeLocation, Inspector } from "./inspector.ts";
 import { type FoundNode, findFunction, type ModuleSyntax, parseModule, positionOf } from "./modules.ts";
 import { type PositionMap, positionMapOf, type SourcePosition } from "./positions.ts";
@@ -11,7 +12,7 @@ import { pathOf, urlOf } from "./urls.ts";
 /** A script that V8 has loaded, with its text and syntax, read when first needed. */
 export class Script {
   readonly id: string;
-  /** As V8 has it: a `file:` URL, a path (CommonJS), `node:…`, `kinglet:…` or empty. */
+  /** As V8 has it, but on the driver: a `file:` URL, a path (CommonJS), `node:…`, `kinglet:…` or empty. */
   readonly url: string;
   readonly #inspector: Inspector;
   #source: string | undefined;
@@ -138,7 +139,8 @@ export class Script {
  * a list of all scripts from V8.
  */
 function runsTransformed(): boolean {
-  if (process.env["VITEST"] !== undefined || "__vitest_worker__" in globalThis) return true;
+  if (areFilesElsewhere() || process.env["VITEST"] !== undefined || "__vitest_worker__" in globalThis)
+    return true;
   const options = [...process.execArgv, process.env["NODE_OPTIONS"] ?? ""].join(" ");
   return /(^|\s)(--(import|require|loader|experimental-loader)\b|-r\b)/.test(options);
 }
@@ -153,7 +155,7 @@ function sourceFromDisk(filePath: string): string | undefined {
 }
 
 /** What Kinglet uses of Node may be experimental; the user didn't ask for it, and isn't warned. */
-function withoutWarnings<T>(work: () => T): T {
+export function withoutWarnings<T>(work: () => T): T {
   const { emitWarning } = process;
   process.emitWarning = () => {};
   try {
@@ -176,7 +178,7 @@ export class Scripts {
     let script = this.#scripts.get(scriptId);
     if (!script) {
       const url = this.#inspector.knownScriptUrl(scriptId) ?? this.#inspector.script(scriptId).url;
-      script = new Script(scriptId, url, this.#inspector);
+      script = new Script(scriptId, placeThere(url), this.#inspector);
       this.#scripts.set(scriptId, script);
     }
     return script;

@@ -1,4 +1,5 @@
 import type { CodeRecord, MappingPoint } from "../codec/graph/nodes.ts";
+import { areFilesElsewhere, placeThere } from "./elsewhere.ts";
 import type { SourcePosition } from "./positions.ts";
 
 /** Code that was restored in this process, by its hash, for turning stacks back to the user's lines. */
@@ -19,8 +20,16 @@ const PLACE_IN_LINE = /kinglet:[0-9a-f]{16}:\d+:\d+/;
  * Kinglet wrote around it are left out.
  */
 export function mapStack(stack: string): string {
-  return withoutOwnTail(stack.includes("kinglet:") ? inUsersLines(stack) : stack);
+  return onDriver(withoutOwnTail(stack.includes("kinglet:") ? inUsersLines(stack) : stack));
 }
+
+/** Frames in modules of a code package name the driver's files. */
+function onDriver(stack: string): string {
+  if (!areFilesElsewhere()) return stack;
+  return stack.replace(FRAME_PLACE, (place) => placeThere(place));
+}
+
+const FRAME_PLACE = /(?<=^\s+at .*?)(?:file:\/\/\/?|\/)[^\n]*?(?=:\d+:\d+\)?$)/gm;
 
 /** Where Kinglet's own code lies: `src/`, or `dist/` when it is built. */
 const OWN_FOLDER = new URL(import.meta.url.includes("/src/capture/") ? ".." : ".", import.meta.url).href;

@@ -5,6 +5,8 @@ import type { ObjectStore } from "../storage/contract.ts";
  *
  *   functions/<sha256>                  a captured function, by content
  *   values/<sha256>                     a broadcast value, by content
+ *   code/<sha256>                       a code package, by content; code/<sha256>.tgz an archive of files that it names
+ *   uploads/<sha256>                    a local file that tasks elsewhere read, by content
  *   drivers/<driverId>                  a driver's lease: who leads the journals that it opened
  *   cancels/<driverId>                  tells that driver that there are requests to cancel among its journals
  *   names/<name>-<hash>/<journalId>     jobs with a name, to be continued
@@ -20,6 +22,8 @@ import type { ObjectStore } from "../storage/contract.ts";
  */
 export const FUNCTIONS = "functions/";
 export const VALUES = "values/";
+export const CODE = "code/";
+export const UPLOADS = "uploads/";
 export const DRIVERS = "drivers/";
 export const CANCELS = "cancels/";
 export const NAMES = "names/";
@@ -28,6 +32,9 @@ export const NAMED = "named/";
 
 export const functionKey = (hash: string): string => `${FUNCTIONS}${hash}`;
 export const valueKey = (hash: string): string => `${VALUES}${hash}`;
+export const codeKey = (hash: string): string => `${CODE}${hash}`;
+export const archiveKey = (hash: string): string => `${CODE}${hash}.tgz`;
+export const uploadKey = (hash: string): string => `${UPLOADS}${hash}`;
 export const driverKey = (driverId: string): string => `${DRIVERS}${driverId}`;
 export const journalPrefix = (journalId: string): string => `${JOURNALS}${journalId}/`;
 export const driverLogName = (epoch: number): string => `driver-${epoch}.log`;

@@ -2,11 +2,12 @@ import { KingletError, UsageError } from "../errors.ts";
 import { entryIsOk } from "../job/entries.ts";
 import type { JobState, JournalState } from "../job/fold.ts";
 import { JournalReader, readJournal } from "../job/journal-reader.ts";
-import { type JobRef, journalPrefix, parseJobId } from "../job/keys.ts";
+import { functionKey, type JobRef, journalPrefix, parseJobId } from "../job/keys.ts";
 import type { DriverLease } from "../job/lease.ts";
 import { livingLeader, takeOver } from "../job/takeover.ts";
 import type { CallOptions } from "../options.ts";
 import { resumeParts } from "../scheduler/resume.ts";
+import type { PoolJobCode } from "./job-code.ts";
 import { JobCore, type JobEnding } from "./job-handle.ts";
 import { cancelled, endJob, jobSpec } from "./job-spec.ts";
 import { ConsumedRetention } from "./retention.ts";
@@ -164,6 +165,8 @@ class Attachment {
     const parts = await resumeParts(led.journal, state, job);
     const options = job.meta.options as CallOptions;
     const { input, settled, adopted } = parts;
+    core.code = await this.#codeOf(job);
+    await core.code?.ready();
     const spec = jobSpec({
       session,
       core,
@@ -171,7 +174,7 @@ class Attachment {
       journal: led.journal,
       call: { kind: job.meta.kind, options, depth: 0 },
       functionHash: job.meta.functionHash,
-      code: session.compute.target ? job.code : undefined,
+      code: core.code?.reference,
       input,
       settled,
       adopted,
@@ -182,6 +185,14 @@ class Attachment {
     }
     core.running = session.scheduler.submit(spec);
     if (this.#cancelled !== undefined) core.running.cancel(this.#cancelled);
+  }
+
+  /** What was packaged for the job; of one that ran on its driver's machine it is made now, from the files of this one. */
+  async #codeOf({ code, meta }: JobState): Promise<PoolJobCode | undefined> {
+    const { store, code: packages } = this.#session;
+    if (!packages) return undefined;
+    if (code !== undefined) return packages.stored(code);
+    return packages.forFunction(await store.get(functionKey(meta.functionHash)), {}, undefined);
   }
 }
 

@@ -138,7 +138,8 @@ export class ContinuedInput implements JobInput {
     for (let from = 0; from < known.length; ) {
       let to = from + 1;
       while (to < known.length && (known[to] === undefined) === (known[from] === undefined)) to += 1;
-      this.#parts.push(await this.#part(run, from, known.slice(from, to), drawn.done && to === known.length));
+      const done = drawn.done && to === known.length;
+      this.#parts.push(await this.#part(run, from, known.slice(from, to), done, drawn.code));
       from = to;
     }
     return this.#parts.shift()!;
@@ -149,9 +150,15 @@ export class ContinuedInput implements JobInput {
     from: number,
     known: readonly (StoredOutcome | undefined)[],
     done: boolean,
+    code: string | undefined,
   ): Promise<DrawnInputs> {
     const first = run.first + from;
-    const inputs = { run: Buffer.concat(run.slice(first, known.length)), count: known.length, done };
+    const inputs = {
+      run: Buffer.concat(run.slice(first, known.length)),
+      count: known.length,
+      done,
+      ...(code === undefined ? {} : { code }),
+    };
     if (known[0] === undefined) return inputs;
     const outcomes = new RunBuilder({ jobNumber: run.jobNumber, attempt: 0, first });
     for (const outcome of known) {

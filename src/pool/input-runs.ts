@@ -53,6 +53,7 @@ export class InputRuns {
       codec.encode(item, `items[${this.index}]`); // throws again, with the item's place in its path
       throw error;
     }
+    this.context.core.code?.noteEncoded();
     let lengthBytes = 0;
     for (const chunk of chunks) lengthBytes += chunk.length;
     if (lengthBytes < this.#thresholdBytes) this.addEntry(ENTRY_VALUE, chunks);

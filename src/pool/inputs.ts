@@ -5,6 +5,7 @@ import type { DrawnInputs, JobInput } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
 import { ContinuedInput, type NamedOutcomes } from "./continue.ts";
 import { type InputContext, InputRuns } from "./input-runs.ts";
+import { PackagedInput } from "./job-code.ts";
 import type { FutureHandle, JobHandle } from "./job-handle.ts";
 import { addFuture, whenCommitted } from "./upstream.ts";
 import { JobItemsInput, SingleInput } from "./upstream-inputs.ts";
@@ -35,14 +36,20 @@ const PUMP_AHEAD = 1024;
 
 /** @throws UsageError BAD_ARGUMENT where `items` can't be gone over; UnserializableError for a bad item of an array */
 export function inputFrom(items: unknown, context: InputContext, named?: Promise<NamedOutcomes>): JobInput {
-  if (!named) return itemsInput(items, context);
-  return new ContinuedInput(itemsInput(items, { ...context, byContent: true }), context.store, named);
+  if (!named) return packaged(itemsInput(items, context), context);
+  const inner = packaged(itemsInput(items, { ...context, byContent: true }), context);
+  return new ContinuedInput(inner, context.store, named);
+}
+
+function packaged(input: JobInput, { core }: InputContext): JobInput {
+  return core.code ? new PackagedInput(input, core.code) : input;
 }
 
 /** As inputFrom, for the one input of `run`. */
 export function singleInput(input: unknown, context: InputContext, named?: Promise<NamedOutcomes>): JobInput {
-  if (!named) return new SingleInput(input, context);
-  return new ContinuedInput(new SingleInput(input, { ...context, byContent: true }), context.store, named);
+  if (!named) return packaged(new SingleInput(input, context), context);
+  const inner = packaged(new SingleInput(input, { ...context, byContent: true }), context);
+  return new ContinuedInput(inner, context.store, named);
 }
 
 function itemsInput(items: unknown, context: InputContext): JobInput {

@@ -6,6 +6,7 @@ import type { JobKind } from "../job/records.ts";
 import type { JobProgress, JobStatus } from "../job.ts";
 import type { RunningJob } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
+import type { PoolJobCode } from "./job-code.ts";
 import { type Outcome, type OutcomeReader, OutcomeTable, readOutcome, type Segment } from "./outcomes.ts";
 import type { ConsumedRetention } from "./retention.ts";
 
@@ -30,6 +31,8 @@ export class JobCore {
   readonly journalPrefix: string;
   readonly table: OutcomeTable;
   running: RunningJob | undefined;
+  /** Where workers don't see this machine's files. */
+  code: PoolJobCode | undefined;
   ending: JobEnding | undefined;
   /** Someone awaited or iterated it. */
   observed = false;

@@ -19,6 +19,7 @@ import type {
 } from "../scheduler/contract.ts";
 import type { JobEvent } from "../scheduler/events.ts";
 import type { MaybePromise } from "../storage/contract.ts";
+import type { PoolJobCode } from "./job-code.ts";
 import type { JobCore, JobEnding } from "./job-core.ts";
 import { readOutcome } from "./outcomes.ts";
 import type { Session } from "./session.ts";
@@ -31,6 +32,8 @@ export interface Call {
   /** How many maps it is nested in. */
   readonly depth: number;
   readonly parent?: string;
+  /** Of a nested map: the code of the task that asked for it. */
+  readonly base?: PoolJobCode | undefined;
 }
 
 export interface SpecParts {

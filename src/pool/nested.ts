@@ -1,10 +1,11 @@
 import type { CapturedFunction } from "../capture/contract.ts";
 import { KingletError } from "../errors.ts";
-import { type OutcomeRef, Run } from "../job/entries.ts";
+import { ENTRY_VALUE, type OutcomeRef, Run } from "../job/entries.ts";
 import { decodeNestedCall, encodeNestedAnswer, type NestedAnswer } from "../job/nested.ts";
 import type { CallOptions } from "../options.ts";
 import type { DrawnInputs, JobInput, NestedRequest } from "../scheduler/contract.ts";
 import { newId } from "./ids.ts";
+import { PackagedInput } from "./job-code.ts";
 import type { JobCore } from "./job-handle.ts";
 import type { Session } from "./session.ts";
 import { startJob } from "./start.ts";
@@ -59,8 +60,15 @@ async function runNested(
   const run = new Run(inputs);
   const core = startJob(
     session,
-    { kind: call.kind, captured, options: call.options as CallOptions, depth, parent: parent.id },
-    () => new PackedInput(run),
+    {
+      kind: call.kind,
+      captured,
+      options: call.options as CallOptions,
+      depth,
+      parent: parent.id,
+      base: parent.code,
+    },
+    (core) => packedInput(run, core),
     () => {
       const journalId = newId(session.clock.nowMs());
       return { ref: { journalId, number: 0 }, journal: () => session.openJournal(journalId) };
@@ -85,6 +93,18 @@ async function runNested(
 function refsOf(core: JobCore): OutcomeRef[] {
   const segments = [...core.table.segments()].sort((a, b) => a.first - b.first);
   return segments.map((segment) => ({ ...refOf(core, segment, segment.first), count: segment.count }));
+}
+
+function packedInput(run: Run, { code }: JobCore): JobInput {
+  const input = new PackedInput(run);
+  if (!code) return input;
+  const values: Uint8Array[] = [];
+  for (let index = run.first; index < run.end; index++) {
+    const { kind, body } = run.entry(index);
+    if (kind === ENTRY_VALUE) values.push(body);
+  }
+  code.noteValues(values);
+  return new PackagedInput(input, code);
 }
 
 /** Inputs that a task packed already. */

@@ -19,9 +19,11 @@ import type { StoreLocation } from "../storage/locate.ts";
 import { setBroadcastCodec } from "../values/broadcast.ts";
 import { registerHandles } from "../values/register.ts";
 import { version } from "../version.ts";
+import { deleteAll } from "./delete-all.ts";
 import { newId } from "./ids.ts";
 import type { InputContext } from "./inputs.ts";
 import { unwatchInterrupts } from "./interrupts.ts";
+import { codeFor, type PoolCode } from "./job-code.ts";
 import type { JobCore } from "./job-handle.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 
@@ -49,6 +51,8 @@ export class Session {
   readonly compute: ComputeBackend;
   readonly scheduler: Scheduler;
   readonly codec: Codec;
+  /** Where workers don't see this machine's files. */
+  readonly code: PoolCode | undefined;
   readonly clock: Clock;
   readonly slots: number;
   readonly sync: boolean;
@@ -88,7 +92,9 @@ export class Session {
     this.clock = parts.clock ?? systemClock;
     this.#lease = new LeaseKeeper(this.store, this.driverId, this.clock);
     registerHandles();
-    this.codec = createCodec(driverGraphLane());
+    const lane = driverGraphLane();
+    this.codec = createCodec(lane);
+    this.code = codeFor(parts, this.lease, lane);
     setBroadcastCodec(this.codec);
     this.scheduler = createScheduler({
       clock: this.clock,
@@ -300,12 +306,6 @@ export class Session {
     for (const one of dependents) if (one.status === "rejected") throw one.reason;
   }
 
-  async #deleteAll(prefix: string): Promise<void> {
-    const keys: string[] = [];
-    for await (const object of this.store.list(prefix)) keys.push(object.key);
-    await this.store.delete(keys);
-  }
-
   async #shutDown(): Promise<void> {
     unwatchInterrupts(this);
     clearInterval(this.#keepAlive);
@@ -313,7 +313,7 @@ export class Session {
     await this.compute.close();
     for (const journal of this.#journals) await journal.close();
     this.#journals.clear();
-    for (const prefix of this.#forgotten) if (!this.#kept.has(prefix)) await this.#deleteAll(prefix);
+    for (const prefix of this.#forgotten) if (!this.#kept.has(prefix)) await deleteAll(this.store, prefix);
     await this.#lease.close();
     await this.store.close();
   }

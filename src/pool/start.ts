@@ -24,6 +24,7 @@ export function startJob(
   const reader: OutcomeReader = { codec: session.codec, store: session.store, jobId: id };
   const core = new JobCore(id, call.kind, reader, journalPrefix(ref.journalId));
   core.isSparing = call.options.retain === "consumed" && call.kind !== "run";
+  core.code = session.code?.forFunction(call.captured.bytes, call.options, call.base);
   const input = makeInput(core, ref);
   core.total = input.knownLength;
   session.enter(core);
@@ -31,9 +32,10 @@ export function startJob(
   watchCancellation(core, call.options.signal);
   const submit = (opened: Journal) => {
     if (core.ending) return; // cancelled before it began
-    const opening = [new JobRecord(ref, call, session)];
+    const code = core.code?.reference;
+    const opening = [new JobRecord(ref, call, code, session)];
     const functionHash = call.captured.hash;
-    const parts = { session, core, ref, journal: opened, call, functionHash, input, opening };
+    const parts = { session, core, ref, journal: opened, call, functionHash, code, input, opening };
     if (core.isSparing) {
       const { job: meta } = opening[0]!;
       core.retention = new ConsumedRetention({ core, journal: opened, input, meta });
@@ -41,7 +43,7 @@ export function startJob(
     core.running = session.scheduler.submit(jobSpec(parts));
   };
   try {
-    const opened = chain(readyFor(session, call), journal);
+    const opened = chain(readyFor(session, call, core), journal);
     const submitted = chain(opened, submit);
     if (submitted instanceof Promise)
       submitted.catch((error) => endJob(session, core, { status: "failed", error }));
@@ -51,12 +53,13 @@ export function startJob(
   return core;
 }
 
-/** The lease and the function are stored at the same time, before the job's first record. */
-function readyFor(session: Session, { captured }: Call): MaybePromise<void> {
+/** The lease, the function and its code are stored at the same time, before the job's first record. */
+function readyFor(session: Session, { captured }: Call, { code }: JobCore): MaybePromise<void> {
   const ready = session.ready();
   const stored = session.storeFunction(captured);
-  if (!(ready instanceof Promise) && !(stored instanceof Promise)) return;
-  return Promise.all([ready, stored]).then(() => {});
+  const packaged = code?.ready();
+  if (!(ready instanceof Promise) && !(stored instanceof Promise) && !packaged) return;
+  return Promise.all([ready, stored, packaged]).then(() => {});
 }
 
 function announce(core: JobCore, call: Call, session: Session): void {
@@ -90,7 +93,14 @@ function watchCancellation(core: JobCore, signal: AbortSignal | undefined): void
 type SameForCalls = Omit<JobMeta, "number" | "createdMs">;
 
 /** What the records of calls of the same function have in common, and its JSON: that of the last call. */
-let lastMeta: { readonly call: Call; readonly same: SameForCalls; readonly rest: Uint8Array } | undefined;
+let lastMeta:
+  | {
+      readonly call: Call;
+      readonly code: string | undefined;
+      readonly same: SameForCalls;
+      readonly rest: Uint8Array;
+    }
+  | undefined;
 
 /** A job's own record. What it says is made as JSON at once, and as an object only for who asks. */
 class JobRecord {
@@ -100,10 +110,10 @@ class JobRecord {
   readonly #createdMs: number;
   readonly #same: SameForCalls;
 
-  constructor({ number }: JobRef, call: Call, session: Session) {
-    if (!lastMeta || !isLike(call, lastMeta.call)) {
-      const same = sameForCalls(call);
-      lastMeta = { call, same, rest: Buffer.from(JSON.stringify(same).slice(1)) };
+  constructor({ number }: JobRef, call: Call, code: string | undefined, session: Session) {
+    if (!lastMeta || !isLike(call, lastMeta.call) || code !== lastMeta.code) {
+      const same = sameForCalls(call, code);
+      lastMeta = { call, code, same, rest: Buffer.from(JSON.stringify(same).slice(1)) };
     }
     const createdMs = session.clock.nowMs();
     this.#number = number;
@@ -128,12 +138,13 @@ function isLike(call: Call, last: Call): boolean {
   );
 }
 
-function sameForCalls({ captured, options, kind, parent }: Call): SameForCalls {
+function sameForCalls({ captured, options, kind, parent }: Call, code: string | undefined): SameForCalls {
   return {
     kind,
     functionHash: captured.hash,
     functionName: captured.name,
     functionLocation: captured.location,
+    ...(code === undefined ? {} : { code }),
     ...(options.name ? { name: options.name } : {}),
     ...(process.argv[1] ? { script: process.argv[1] } : {}),
     ...(parent ? { parent } : {}),

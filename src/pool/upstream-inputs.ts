@@ -16,6 +16,7 @@ export class JobItemsInput implements JobInput {
     upstream.refuseIfDropped(0);
     this.#upstream = upstream;
     this.#runs = new InputRuns(context);
+    context.core.code?.noteUpstream(upstream.code);
     upstream.want("all");
     upstream.listen(() => context.core.running?.inputReady());
     upstream.ended().then(() => context.core.running?.inputReady());
@@ -86,6 +87,7 @@ export class SingleInput implements JobInput {
   #addJob(core: JobCore): boolean {
     core.refuseIfDropped(0);
     core.want("all");
+    this.#runs.context.core.code?.noteUpstream(core.code);
     if (!core.ending) return false;
     if (core.ending.status !== "done") this.#runs.addEntry(ENTRY_FAILED, upstreamFailed(core));
     else {

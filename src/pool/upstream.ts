@@ -44,6 +44,7 @@ export function upstreamFailed(core: JobCore): Uint8Array[] {
 /** Adds a future's outcome by reference; false while it has none. */
 export function addFuture(runs: InputRuns, core: JobCore): boolean {
   core.observed = true;
+  runs.context.core.code?.noteUpstream(core.code);
   const segment = core.table.startingAt(0);
   if (segment) {
     const failed = segment.run && !entryIsOk(segment.run.kindOf(0));

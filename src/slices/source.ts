@@ -24,6 +24,12 @@ export interface ObjectSource {
   readonly version?: string;
 }
 
+/** Puts local files where workers find them that don't see this machine's. */
+export interface FileUploader {
+  /** The object with the file's content; its `path` stays the file's. */
+  upload(file: string): Promise<ObjectSource>;
+}
+
 /** A source that is open for reading. */
 export interface OpenSource {
   readonly read: ReadRange;

@@ -2,11 +2,15 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { asBuffer } from "../slices/boundary.ts";
+import { refuseElsewhere } from "../slices/elsewhere.ts";
 import { flattened } from "../slices/flattened.ts";
 import { checkPatterns, isAddress, type PatternHome } from "../slices/patterns.ts";
-import type { ObjectSource } from "../slices/source.ts";
+import type { FileUploader, ObjectSource } from "../slices/source.ts";
 import type { ObjectStore } from "../storage/contract.ts";
 import { storeAt } from "../storage/locate.ts";
+
+/** Files that are uploaded at a time: small ones take a request's time each. */
+const UPLOADED_AHEAD = 8;
 
 /** What travels: a path, or what is needed to find the object. */
 export let fileFacts: (file: PoolFile) => string | ObjectSource;
@@ -87,10 +91,13 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<strin
 export class FileSet implements AsyncIterable<PoolFile> {
   readonly patterns: readonly string[];
   readonly home: PatternHome;
+  /** Where workers don't see local files. */
+  readonly #uploads: FileUploader | undefined;
 
-  constructor(patterns: string | readonly string[], home: PatternHome) {
+  constructor(patterns: string | readonly string[], home: PatternHome, uploads?: FileUploader) {
     this.patterns = checkPatterns("files", patterns);
     this.home = home;
+    this.#uploads = uploads;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<PoolFile, void, undefined> {
@@ -98,7 +105,15 @@ export class FileSet implements AsyncIterable<PoolFile> {
     const { findFiles, findObjects } = await import("../slices/find-sources.ts");
     if (addresses.length < this.patterns.length) {
       const patterns = this.patterns.filter((pattern) => !isAddress(pattern));
-      for (const file of await findFiles("files", patterns, this.home)) yield new PoolFile(file);
+      refuseElsewhere("files", patterns);
+      const files = await findFiles("files", patterns, this.home);
+      const uploads = this.#uploads;
+      if (!uploads) for (const file of files) yield new PoolFile(file);
+      else {
+        const { loadedAhead } = await import("../slices/uploads.ts");
+        const upload = async (file: string) => new PoolFile(file, await uploads.upload(file));
+        yield* loadedAhead(files, upload, UPLOADED_AHEAD);
+      }
     }
     if (addresses.length === 0) return;
     for await (const object of findObjects("files", addresses, this.home)) {

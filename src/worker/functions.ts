@@ -19,30 +19,32 @@ export class FunctionCache {
     this.#restore = restore;
   }
 
-  has(key: string): boolean {
-    return this.#loaded.has(key);
+  has(key: string, code?: string): boolean {
+    return this.#loaded.has(idOf(key, code));
   }
 
   /**
    * A promise only the first time.
+   * @param code the package that is in use, whose modules the function has
    * @throws StoreError STORE_CORRUPT if the bytes aren't those that `key` names; NOT_FOUND; what restoring throws
    */
-  load(key: string): MaybePromise<RestoredFunction> {
-    const loaded = this.#loaded.get(key);
-    if (!loaded) return this.#fetch(key);
+  load(key: string, code?: string): MaybePromise<RestoredFunction> {
+    const id = idOf(key, code);
+    const loaded = this.#loaded.get(id);
+    if (!loaded) return this.#fetch(key, id);
     if (this.#loaded.size > 1) {
-      this.#loaded.delete(key);
-      this.#loaded.set(key, loaded);
+      this.#loaded.delete(id);
+      this.#loaded.set(id, loaded);
     }
     return loaded;
   }
 
-  async #fetch(key: string): Promise<RestoredFunction> {
+  async #fetch(key: string, id: string): Promise<RestoredFunction> {
     const bytes = await this.#store.get(key);
     // Where the store has checked them, the 4 ms that loading `node:crypto` takes are spared.
     if (!this.#store.capabilities.checksums) this.#check(key, bytes);
     const restored = await this.#restore(bytes);
-    this.#loaded.set(key, restored);
+    this.#loaded.set(id, restored);
     if (this.#loaded.size > KEPT_FUNCTIONS) this.#loaded.delete(this.#loaded.keys().next().value!);
     return restored;
   }
@@ -60,3 +62,5 @@ export class FunctionCache {
     );
   }
 }
+
+const idOf = (key: string, code: string | undefined): string => (code === undefined ? key : `${key} ${code}`);

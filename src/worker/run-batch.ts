@@ -10,6 +10,7 @@ import type { BatchControl } from "./batch-control.ts";
 import { TaskContext, type TaskServices, type TaskSurroundings } from "./context.ts";
 import type { FunctionCache } from "./functions.ts";
 import type { InputReader } from "./inputs.ts";
+import type { LateCode } from "./late-code.ts";
 import {
   describe,
   type EncodedOutcome,
@@ -31,6 +32,7 @@ import { loopTurn, PENDING, Peek, runPendingTicks, type Steps } from "./steps.ts
 export interface BatchHost extends OutcomeSink {
   readonly store: ObjectStore;
   readonly functions: FunctionCache;
+  readonly code: Pick<LateCode, "use">;
   readonly inputs: InputReader;
   readonly services: TaskServices;
   /** For errors where no function could be loaded. */
@@ -70,7 +72,9 @@ function* runTasks(invocation: Invocation, host: BatchHost, control: BatchContro
   host.taskStarts(first, host.nowMs(), true);
   let fn: RestoredFunction;
   try {
-    const loaded = host.functions.load(invocation.functionKey);
+    const ready = host.code.use(invocation.code);
+    if (ready) yield ready;
+    const loaded = host.functions.load(invocation.functionKey, invocation.code);
     fn = loaded instanceof Promise ? ((yield loaded) as RestoredFunction) : loaded;
   } catch (error) {
     return cannotLoad(invocation, host, error);

@@ -83,6 +83,9 @@ export async function runTables(
 ): Promise<void> {
   const worker = startWorker({
     execArgv: process.execArgv.filter((option) => !option.startsWith("--disable-warning")),
+    ...(process.env["KINGLET_TEST_PACKAGES_IN"]
+      ? { packagesIn: process.env["KINGLET_TEST_PACKAGES_IN"] }
+      : {}),
   });
   for (const { feature, cases } of tables) {
     for (const one of cases) report({ feature, name: one.name, problem: await runCase(one, worker) });

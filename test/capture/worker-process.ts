@@ -5,14 +5,22 @@
 
 import { restoreFunction } from "../../src/capture/restore.ts";
 import { createCodec } from "../../src/codec/codec.ts";
+import { openDiskStore } from "../../src/storage/disk.ts";
+import { CodeLoader } from "../../src/worker/code.ts";
 import type { Answer, Request } from "./worker.ts";
 
 process.on("message", (request: Request) => {
   void answer(request).then((reply) => process.send!(reply));
 });
 
-async function answer({ id, bytes, calls }: Request): Promise<Answer> {
+let loader: CodeLoader | undefined;
+
+async function answer({ id, bytes, calls, code }: Request): Promise<Answer> {
   try {
+    if (code) {
+      loader ??= new CodeLoader(openDiskStore(code.storeRoot));
+      await loader.use(code.reference);
+    }
     const restored = await restoreFunction(bytes);
     const outcomes: Answer["outcomes"] = [];
     for (const args of calls) {

@@ -36,6 +36,7 @@ const LAYERS: Layers = [
   ["job/"],
   ["compute/contract.ts"],
   ["capture/", "values/", "slices/"],
+  ["bundle/"],
   ["scheduler/", "worker/"],
   ["compute/"],
   ["observers.ts"],

@@ -55,6 +55,7 @@ export class BareWorker {
     this.store = store;
     this.host = {
       store,
+      code: { use: () => {} },
       functions: new FunctionCache(store, async (bytes) => this.#restore(bytes)),
       inputs: new InputReader(store),
       logs: new ProposalLogs(store, "w1"),

@@ -1,6 +1,6 @@
 import os from "node:os";
 import type { StoreLocation } from "../../storage/locate.ts";
-import type { ComputeBackend, ComputeEvents, Invocation } from "../contract.ts";
+import type { ComputeBackend, ComputeEvents, Invocation, WorkerTarget } from "../contract.ts";
 import { kernelOomKills } from "./exit.ts";
 import type { RunningTask } from "./flight.ts";
 import { Guard } from "./guard.ts";
@@ -20,6 +20,8 @@ export interface LocalBackendOptions {
   readonly execArgv?: readonly string[];
   /** Starts one worker process with `open`, so that it boots while the first job is being prepared. Default false. */
   readonly warm?: boolean;
+  /** `execPath` runs workers where they don't see this machine's files (ComputeBackend.target). */
+  readonly target?: WorkerTarget;
   /** The process of that worker, where the program has started it already. */
   readonly started?: StartedProcess;
   /** False: no process sees to it that none outlives this one; where all end together anyway. Default true. */
@@ -52,6 +54,7 @@ export function createLocalBackend(options: LocalBackendOptions): LocalComputeBa
 
 class LocalBackend implements LocalComputeBackend {
   readonly maxSlots: number;
+  readonly target: WorkerTarget | undefined;
   readonly #options: LocalBackendOptions;
   readonly #guard: Guard;
   readonly #memoryWatch = new MemoryWatch();
@@ -74,6 +77,7 @@ class LocalBackend implements LocalComputeBackend {
     this.#options = options;
     this.#guard = new Guard(options.guarded);
     this.#started = options.started;
+    this.target = options.target;
     this.maxSlots = options.slots ?? os.availableParallelism();
     this.#host = {
       events: this.#relay(),

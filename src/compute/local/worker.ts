@@ -16,6 +16,7 @@ import { NamedStore } from "../../values/stored-object.ts";
 import { BatchControl } from "../../worker/batch-control.ts";
 import { FunctionCache } from "../../worker/functions.ts";
 import { InputReader } from "../../worker/inputs.ts";
+import { LateCode } from "../../worker/late-code.ts";
 import { monotonicMs } from "../../worker/monotonic.ts";
 import { TaskPool } from "../../worker/nested.ts";
 import { ProposalLogs } from "../../worker/proposal-logs.ts";
@@ -75,6 +76,7 @@ export async function runWorker(): Promise<void> {
   const parts: HostParts = {
     store,
     functions: new FunctionCache(store, restoreFunction),
+    code: new LateCode(store),
     inputs,
     logs: new ProposalLogs(store, workerId),
     services: {
@@ -89,7 +91,7 @@ export async function runWorker(): Promise<void> {
   setImmediate(() => worker.serve());
 }
 
-type HostParts = Pick<BatchHost, "store" | "functions" | "inputs" | "logs" | "services" | "codec">;
+type HostParts = Pick<BatchHost, "store" | "functions" | "code" | "inputs" | "logs" | "services" | "codec">;
 
 interface Running {
   readonly sequence: number;
@@ -156,7 +158,7 @@ class LocalWorker {
     const invocation = decodeInvoke(frame, this.#jobHead!);
     const { attempt, first } = invocation;
     // Where the function is loaded already, the first task begins with this.
-    const isLoaded = this.#parts.functions.has(invocation.functionKey);
+    const isLoaded = this.#parts.functions.has(invocation.functionKey, invocation.code);
     const phase = isLoaded ? PHASE_TASK : PHASE_LOADING;
     this.#marker.write({ sequence, phase, attempt, index: first, startedMs: monotonicMs() });
     if (this.#marker.orderFor(sequence)) {
