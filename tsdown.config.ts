@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type UserConfig } from "tsdown";
+import { writeWorkerZip } from "./scripts/pack-worker.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 
@@ -165,6 +166,7 @@ export default defineConfig([
       worker: "src/compute/local/worker-main.ts",
     },
     outDir: "dist/lambda",
+    hooks: { "build:done": () => writeWorkerZip("dist", "dist/lambda", "handler.handler") },
     outExtensions: () => ({ js: ".mjs" }),
     sourcemap: false,
     minify: true,

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { zipSync } from "fflate";
 import type { WorkerZipManifest } from "../src/compute/lambda/deploy/worker-zip.ts";
@@ -30,13 +30,11 @@ export function packWorker(
   return { zip, manifest };
 }
 
-/** Writes lambda-worker.zip and lambda-worker.json beside the built files. */
-export function writeWorkerZip(dist: string, names: readonly string[], handler: string): void {
-  const files = Object.fromEntries(names.map((name) => [name, readFileSync(path.join(dist, name))]));
-  const byName = Object.fromEntries(
-    Object.entries(files).map(([name, bytes]) => [path.basename(name), bytes]),
-  );
-  const { zip, manifest } = packWorker(byName, handler);
-  writeFileSync(path.join(dist, "lambda-worker.zip"), zip);
-  writeFileSync(path.join(dist, "lambda-worker.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+/** Packs the built modules of a folder into lambda-worker.zip and lambda-worker.json in `target`. */
+export function writeWorkerZip(target: string, folder: string, handler: string): void {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".mjs"));
+  const files = Object.fromEntries(names.map((name) => [name, readFileSync(path.join(folder, name))]));
+  const { zip, manifest } = packWorker(files, handler);
+  writeFileSync(path.join(target, "lambda-worker.zip"), zip);
+  writeFileSync(path.join(target, "lambda-worker.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }

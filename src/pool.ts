@@ -151,7 +151,7 @@ type ChooseBackend = typeof chooseBackend;
 
 function openSession(options: PoolOptions, started?: StartedProcess, choose = chooseBackend): Session {
   const durability = options.durability ?? "process";
-  const location = parseStoreLocation(options.storage ?? ".kinglet", durability);
+  const location = parseStoreLocation(options.storage ?? ".kinglet", durability, options.aws?.region);
   const store = openStoreLate(location);
   const { compute, slots } = choose(options, location, store, started);
   const session = new Session({

@@ -13,6 +13,7 @@ import { openPool } from "../pool.ts";
 import type { ObjectStore } from "../storage/contract.ts";
 import { isStoreUrl } from "../storage/locate.ts";
 import { version } from "../version.ts";
+import type { CloudCheck } from "./aws/check.ts";
 import { EXIT } from "./exit-codes.ts";
 import { print, printJson } from "./output.ts";
 import { openStore, type StorageOption, storageFolder } from "./store.ts";
@@ -48,11 +49,11 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     ["storage", () => checkStorage(storageFolder(options))],
     ["free space", () => checkSpace(storageFolder(options)), "storage"],
     ["drivers", () => describeDrivers(storageFolder(options)), "storage"],
-    ["compute", () => checkCompute()],
+    ...(usesAws(options) ? awsChecks(options) : [["compute", () => checkCompute()] as const]),
   ];
   const findings: Finding[] = [];
   for (const [what, check, needs] of checks) {
-    if (findings.some((finding) => finding.what === needs && !finding.ok)) continue;
+    if (needs !== undefined && !findings.some(({ what: other, ok }) => other === needs && ok)) continue;
     const finding = await find(what, check);
     findings.push(finding);
     if (options.json) continue;
@@ -74,10 +75,33 @@ async function find(what: string, check: () => Promise<string> | string): Promis
   }
 }
 
+/** A bad option is the finding of a check of its own. */
+function usesAws(options: StorageOption): boolean {
+  try {
+    return resolvePoolOptions(poolOptions(options)).compute === "aws-lambda";
+  } catch {
+    return false;
+  }
+}
+
+/** Their clients are loaded with the first of them. */
+function awsChecks(options: StorageOption): readonly Check[] {
+  const check = async (what: CloudCheck) => {
+    const { runCheck } = await import("./aws/check.ts");
+    return runCheck(what, options);
+  };
+  return [
+    ["aws", () => check("identity"), "storage"],
+    ["region", () => check("region"), "aws"],
+    ["function", () => check("function"), "aws"],
+    ["limits", () => check("concurrency"), "aws"],
+  ];
+}
+
+const poolOptions = ({ storage }: StorageOption): PoolOptions => (storage === undefined ? {} : { storage });
+
 function describeOptions(options: StorageOption): string {
-  const resolved: PoolOptions = resolvePoolOptions(
-    options.storage === undefined ? {} : { storage: options.storage },
-  );
+  const resolved: PoolOptions = resolvePoolOptions(poolOptions(options));
   const variables = Object.keys(process.env).filter(
     (name) => name.startsWith("KINGLET_") && process.env[name],
   );

@@ -20,6 +20,7 @@ Examples:
   kinglet resume 261121-035312-k3f9x2ab     go on with a job whose script died
   kinglet logs 261121-035312-k3f9x2ab -f    what its tasks print
   kinglet clean --older-than 30d --dry-run  what would be deleted
+  kinglet deploy aws --dry-run              what workers on AWS Lambda need, before it is made
 `;
 
 /**
@@ -42,6 +43,7 @@ export function createProgram(end: (code: number) => void): Command {
   addCancel(program, end);
   addClean(program, end);
   addDoctor(program, end);
+  addClouds(program, end);
   return program;
 }
 
@@ -178,4 +180,107 @@ function addDoctor(program: Command, end: End): void {
     .option(...STORAGE)
     .option("--json", "print the findings as JSON")
     .action(async (options) => end(await (await import("./doctor.ts")).doctor(options)));
+}
+
+const CLOUD = ["<cloud>", "aws: workers on AWS Lambda"] as const;
+const REGION = [
+  "--region <name>",
+  "AWS region (default: AWS_REGION, or aws.region in kinglet.config.ts)",
+] as const;
+const BUCKET = [
+  "--storage <url>",
+  "where jobs live, s3://bucket/prefix (default: KINGLET_STORAGE, or kinglet.config.ts)",
+] as const;
+
+const whole = (option: string) => (text: string) => parseWhole(text, option, 1);
+const listOf =
+  <T>(parse: (text: string) => T) =>
+  (text: string, all: T[] = []): T[] => [...all, parse(text)];
+
+function addClouds(program: Command, end: End): void {
+  addDeploy(program, end);
+  program
+    .command("status")
+    .summary("show what is deployed in a cloud")
+    .description(
+      "Shows the worker functions of a region with their version, state and size, the account's limit of environments, " +
+        "and what earlier versions left behind.",
+    )
+    .argument(...CLOUD)
+    .option(...REGION)
+    .option("--json", "print all facts as JSON")
+    .action(async (cloud, options) => end(await (await import("./aws/status.ts")).status(cloud, options)));
+  program
+    .command("destroy")
+    .summary("remove what was deployed to a cloud")
+    .description(
+      "Deletes the worker functions of all versions in a region, with their roles, policies and log groups, after asking. " +
+        "Jobs and their results stay in the store. The next job on Lambda makes anew what it needs.",
+    )
+    .argument(...CLOUD)
+    .option(...REGION)
+    .option("--old", "only what this version doesn't use")
+    .option("--dry-run", "only say what would be deleted")
+    .option("-y, --yes", "don't ask")
+    .option("--json", "print what was deleted as JSON; asks all the same without --yes")
+    .action(async (cloud, options) => end(await (await import("./aws/destroy.ts")).destroy(cloud, options)));
+  program
+    .command("policy")
+    .summary("print the permissions that a cloud needs")
+    .description(
+      "Prints IAM policies for the store and the region, as JSON: of the workers' role, of users (who run jobs on functions " +
+        "that are there), and of deployers (who make, look at and delete them, as first use does). Asks nobody, changes nothing.",
+    )
+    .argument(...CLOUD)
+    .option("--for <whom>", "only this one, as IAM takes it: worker, user or deployer")
+    .option(...BUCKET)
+    .option(...REGION)
+    .option(
+      "--read <place>",
+      "a further place that tasks may read, s3://bucket/prefix; may be repeated",
+      listOf(String),
+    )
+    .action(async (cloud, options) => end(await (await import("./aws/policy.ts")).policy(cloud, options)));
+}
+
+function addDeploy(program: Command, end: End): void {
+  program
+    .command("deploy")
+    .summary("make the worker functions of a cloud")
+    .description(
+      "Makes the worker function that jobs use, its role and its log group; the first job would do it otherwise. One " +
+        "function serves all scripts: its name holds the hash of what makes it, so running this again changes nothing, and " +
+        "versions don't disturb each other. None of it costs anything while no job runs. `kinglet policy aws` prints what it " +
+        "needs, `kinglet status aws` what is there, `kinglet destroy aws` removes all of it.",
+    )
+    .argument(...CLOUD)
+    .option(...BUCKET)
+    .option(...REGION)
+    .option("--dry-run", "only say what would be made, with the role's policy")
+    .option(
+      "--memory-mb <n>",
+      "memory, and with it processor; may be repeated: a function of each size (default: 1769)",
+      listOf(whole("--memory-mb")),
+    )
+    .option(
+      "--copies <n>",
+      "functions of each size: each grows by 1,000 environments in 10 s",
+      whole("--copies"),
+    )
+    .option(
+      "--timeout-s <n>",
+      "the longest that one batch of tasks may take, to 900 (default: 900)",
+      whole("--timeout-s"),
+    )
+    .option("--ephemeral-storage-mb <n>", "space under /tmp (default: 512)", whole("--ephemeral-storage-mb"))
+    .option("--architecture <name>", "arm64 or x64 (default: arm64, a fifth cheaper)")
+    .option("--runtime <name>", "nodejs24.x or nodejs22.x (default: nodejs24.x)")
+    .option("--role-arn <arn>", "a role of your own for the workers; none is made then")
+    .option(
+      "--read <place>",
+      "a further place that tasks may read, s3://bucket/prefix; may be repeated",
+      listOf(String),
+    )
+    .option("--json", "print what was made as JSON")
+    .action(async (cloud, options) => end(await (await import("./aws/deploy.ts")).deploy(cloud, options)));
 }

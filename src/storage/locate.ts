@@ -31,8 +31,13 @@ export const isStoreUrl = (storage: string): boolean => /^[a-z][a-z0-9+.-]+:\/\/
  * @throws UsageError BAD_OPTION
  * @example parseStoreLocation("s3://my-bucket/kinglet?region=eu-west-1")
  */
-export function parseStoreLocation(storage: string, durability?: DiskLocation["durability"]): StoreLocation {
-  if (/^s3:/i.test(storage)) return parseS3Location(storage);
+export function parseStoreLocation(
+  storage: string,
+  durability?: DiskLocation["durability"],
+  /** Of a bucket in S3, where neither the URL nor the environment names one. */
+  region?: string,
+): StoreLocation {
+  if (/^s3:/i.test(storage)) return parseS3Location(storage, environmentIn(region));
   if (isRedisUrl(storage)) return parseRedisLocation(storage);
   if (!isStoreUrl(storage)) {
     return { kind: "disk", root: path.resolve(storage), ...(durability ? { durability } : {}) };
@@ -46,6 +51,13 @@ export function parseStoreLocation(storage: string, durability?: DiskLocation["d
       details: { option: "storage" },
     },
   );
+}
+
+function environmentIn(region: string | undefined): NodeJS.ProcessEnv {
+  const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
+  return region === undefined || AWS_REGION || AWS_DEFAULT_REGION
+    ? process.env
+    : { ...process.env, AWS_REGION: region };
 }
 
 /** For messages: the folder, or the URL's main parts. */

@@ -79,7 +79,14 @@ const BACKENDS: readonly Backend[] = [
       "compute/relay/supervisor.ts",
     ],
   },
-  { files: /^compute\/lambda\//, namedBy: ["pool/backend.ts"] },
+  {
+    files: /^compute\/lambda\//,
+    namedBy: [
+      "pool/backend.ts",
+      // Commands for a cloud are about that one.
+      ...["check", "deploy", "destroy", "policy", "status", "target"].map((name) => `cli/aws/${name}.ts`),
+    ],
+  },
 ];
 
 /** Contracts' parts that only tests and later backends use. */

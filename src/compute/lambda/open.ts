@@ -6,7 +6,8 @@ import type { ObjectStore } from "../../storage/contract.ts";
 import { knownSecrets } from "../../values/secret.ts";
 import type { ComputeBackend } from "../contract.ts";
 import { createLambdaBackend } from "./backend.ts";
-import type { ResolvedAwsOptions, WorkerFunctions } from "./deploy/contract.ts";
+import type { ResolvedAwsOptions } from "./deploy/contract.ts";
+import { workerFunctions } from "./deploy/functions.ts";
 
 /** The backend as pools use it; loaded with the first job. */
 export function openLambdaBackend(
@@ -22,18 +23,11 @@ export function openLambdaBackend(
     location: aws.storage,
     slots,
     maxSlots,
-    functions: givenFunction(aws),
+    functions: workerFunctions(aws),
     credentials: credentialSource(),
     encodeError: (error) => Buffer.concat(codec.encode(error, "error")),
     secrets: knownSecrets,
     clock: systemClock,
     random: Math.random,
   });
-}
-
-function givenFunction({ functionName, memoryMb, timeoutS }: ResolvedAwsOptions): WorkerFunctions {
-  return {
-    ensure: async () => ({ name: functionName ?? "kinglet", memoryMb, timeoutS }),
-    startFailure: async () => undefined,
-  };
 }

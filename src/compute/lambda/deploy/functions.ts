@@ -201,7 +201,10 @@ class Functions implements WorkerFunctions {
   async #role(): Promise<string> {
     if (this.#aws.roleArn !== undefined) return this.#aws.roleArn;
     const { clock, roleAgeMs } = this.#patience;
-    const role = await ensureRole(await this.#apis.iam(), this.#policy, version);
+    const role = await ensureRole(await this.#apis.iam(), this.#policy, {
+      region: this.#aws.region,
+      version,
+    });
     const ageMs = clock.nowMs() - role.createdMs;
     // Its policy doesn't hold everywhere at once: the first tasks would be refused the store.
     if (ageMs < roleAgeMs) await delay(clock, Math.min(roleAgeMs, roleAgeMs - ageMs));

@@ -59,6 +59,12 @@ export function parseFunctionName(name: string): ParsedName | undefined {
   };
 }
 
+/** Of the roles of a region's functions; roles themselves know no region. */
+const roleNamesIn = (region: string): string => `${NAME_PREFIX}worker-${region}-`;
+
 /** The role whose policy this is: another policy is another role, so that nobody's permissions change under a running job. */
-export const roleNameOf = (policy: object): string =>
-  `${NAME_PREFIX}worker-${hash("sha256", JSON.stringify(policy)).slice(0, 8)}`;
+export const roleNameOf = (policy: object, region: string): string =>
+  roleNamesIn(region) + hash("sha256", JSON.stringify(policy)).slice(0, 8);
+
+export const isRoleIn = (name: string, region: string): boolean =>
+  name.startsWith(roleNamesIn(region)) && /^[0-9a-f]{8}$/.test(name.slice(roleNamesIn(region).length));

@@ -62,7 +62,7 @@ export function workerPolicy({ storage, region, read }: PolicyScope): PolicyDocu
         Sid: "KingletLogs",
         Effect: "Allow",
         Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-        Resource: `arn:${partition}:logs:*:*:log-group:/aws/lambda/${NAME_PREFIX}*:*`,
+        Resource: `${logGroupsIn(region)}:*`,
       },
     ],
   };

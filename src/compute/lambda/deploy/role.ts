@@ -1,6 +1,6 @@
 import type { IAM, Role } from "@aws-sdk/client-iam";
 import { isAws } from "./failures.ts";
-import { ROLE_PATH, roleNameOf, TAGS } from "./names.ts";
+import { isRoleIn, ROLE_PATH, roleNameOf, TAGS } from "./names.ts";
 import { type PolicyDocument, TRUST } from "./policy.ts";
 
 /** Name of the one policy that each of Kinglet's roles has. */
@@ -16,8 +16,12 @@ export interface WorkerRole {
  * The role that has this policy, made if need be; what a driver that died between its steps left is completed.
  * Safe when several do it at once: all of them make the same. Throws what IAM's client throws.
  */
-export async function ensureRole(iam: IAM, policy: PolicyDocument, version: string): Promise<WorkerRole> {
-  const name = roleNameOf(policy);
+export async function ensureRole(
+  iam: IAM,
+  policy: PolicyDocument,
+  { region, version }: { readonly region: string; readonly version: string },
+): Promise<WorkerRole> {
+  const name = roleNameOf(policy, region);
   const role = (await findRole(iam, name)) ?? (await makeRole(iam, name, version));
   const document = JSON.stringify(policy);
   if ((await policyOf(iam, name)) !== document) {
@@ -26,7 +30,7 @@ export async function ensureRole(iam: IAM, policy: PolicyDocument, version: stri
   return { name, arn: role.Arn!, createdMs: role.CreateDate!.getTime() };
 }
 
-async function findRole(iam: IAM, name: string): Promise<Role | undefined> {
+export async function findRole(iam: IAM, name: string): Promise<Role | undefined> {
   try {
     return (await iam.getRole({ RoleName: name })).Role;
   } catch (error) {
@@ -61,12 +65,12 @@ async function policyOf(iam: IAM, name: string): Promise<string | undefined> {
   }
 }
 
-/** IAM's roles that Kinglet made. */
-export async function listRoles(iam: IAM): Promise<string[]> {
+/** Names of the roles that Kinglet made for functions of the region. */
+export async function listRoles(iam: IAM, region: string): Promise<string[]> {
   const names: string[] = [];
   for (let Marker: string | undefined; ; ) {
     const page = await iam.listRoles({ PathPrefix: ROLE_PATH, ...(Marker ? { Marker } : {}) });
-    for (const { RoleName } of page.Roles ?? []) if (RoleName) names.push(RoleName);
+    for (const { RoleName } of page.Roles ?? []) if (isRoleIn(RoleName ?? "", region)) names.push(RoleName!);
     if (!page.IsTruncated) return names;
     Marker = page.Marker;
   }
