@@ -13,9 +13,11 @@ const quickBuiltins = {
   name: "quick-builtins",
   renderChunk(code: string, chunk: { fileName: string }): { code: string } | null {
     if (!/\.m?js$/.test(chunk.fileName)) return null;
+    // Packages that workers elsewhere have inside import as they like.
+    const isStrict = chunk.fileName.endsWith(".js");
     return {
       code: code
-        .replace(/^import (.+) from "(node:[^"]+)";$/gm, (_, names, name) => taken(names, name))
+        .replace(/^import (.+) from "(node:[^"]+)";$/gm, (_, names, name) => taken(names, name, isStrict))
         // Reading package.json takes a millisecond.
         .replace('createRequire(import.meta.url)("../package.json").version', JSON.stringify(version)),
     };
@@ -26,9 +28,10 @@ const quickBuiltins = {
 const LOADED_AT_FIRST_CALL = /^node:(?:crypto|zlib|child_process|fs\/promises|readline)$/;
 
 /** `fs, { existsSync as exists }` or `* as types`, taken from a builtin module, on one line as it was. */
-function taken(names: string, module: string): string {
+function taken(names: string, module: string, isStrict: boolean): string {
   const builtin = `process.getBuiltinModule("${module}")`;
-  if (LOADED_AT_FIRST_CALL.test(module)) return loadedAtFirstCall(names, builtin);
+  const isLate = LOADED_AT_FIRST_CALL.test(module) && (isStrict || names.startsWith("{"));
+  if (isLate) return loadedAtFirstCall(names, builtin);
   const whole = /^(?:\* as )?([\w$]+)/.exec(names)?.[1];
   const parts = /\{(.+)\}/.exec(names)?.[1];
   const named = parts && `const {${parts.replaceAll(/(\S+) as (\S+)/g, "$1: $2")}} = ${whole ?? builtin};`;
