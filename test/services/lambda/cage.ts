@@ -40,13 +40,15 @@ export function openCage(kind: CageKind, name: string, memoryMb: number): Cage {
 }
 
 /** Groups of doubles that were killed before they could remove them. */
-export function removeStaleGroups(): void {
+export async function removeStaleGroups(): Promise<void> {
+  const stale: string[] = [];
   for (const parent of [V1.memory, V1.freezer, ROOT]) {
     for (const name of existsSync(parent) ? readdirSync(parent) : []) {
       const [, pid] = new RegExp(`^${PREFIX}(\\d+)-`).exec(name) ?? [];
-      if (pid && !existsSync(`/proc/${pid}`)) tryToRemove(path.join(parent, name));
+      if (pid && !existsSync(`/proc/${pid}`)) stale.push(path.join(parent, name));
     }
   }
+  await removeGroups(stale);
 }
 
 function canMakeGroup(parent: string): boolean {

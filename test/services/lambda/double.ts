@@ -59,7 +59,7 @@ sandboxes.servers.get("s3")!.on("connection", (inside) => {
   inside.on("error", () => outside.destroy());
   outside.on("error", () => inside.destroy());
 });
-removeStaleGroups();
+await removeStaleGroups();
 const platform: Platform = {
   ...{ sandboxes, runtimeApi, runtimePort: RUNTIME_PORT },
   cages: setup.cages ?? bestCageKind(),

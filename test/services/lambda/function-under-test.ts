@@ -14,6 +14,7 @@ const SCRIPTED = `
 import fs from "node:fs";
 import { execFileSync } from "node:child_process";
 let count = 0;
+const ticks = [];
 const held = [];
 export const handler = async (event, context) => {
   count += 1;
@@ -23,7 +24,8 @@ export const handler = async (event, context) => {
   if (event.holdMb) for (let mb = 0; mb < event.holdMb; mb++) held.push(Buffer.alloc(1024 * 1024, 1));
   if (event.fillTmpMb) fs.writeFileSync("/tmp/big", Buffer.alloc(event.fillTmpMb * 1024 * 1024));
   if (event.sleepMs) await new Promise((resolve) => setTimeout(resolve, event.sleepMs));
-  if (event.tick) setInterval(() => { globalThis.ticks = (globalThis.ticks ?? 0) + 1; }, 5);
+  if (event.tick) ticks.push(Date.now());
+  if (event.tick) setInterval(() => ticks.push(Date.now()), 5);
   if (event.exit !== undefined) process.exit(event.exit);
   if (event.signal) process.kill(process.pid, event.signal);
   if (event.throw) throw new TypeError(event.throw);
@@ -39,7 +41,7 @@ export const handler = async (event, context) => {
   return {
     count, reading,
     echo: event.echo,
-    ticks: globalThis.ticks,
+    longestPauseMs: Math.max(0, ...ticks.map((at, i) => (ticks[i + 1] ?? Date.now()) - at)),
     requestId: context.awsRequestId,
     remainingMs: context.getRemainingTimeInMillis(),
     ...(event.big ? { big: "x".repeat(event.big) } : {}),

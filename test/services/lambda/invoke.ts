@@ -76,8 +76,7 @@ async function runNow(
     faults.happened("serverError");
     throw serviceException();
   }
-  if (fault?.fault === "cut") cutLater(call.account, response, fault.ms);
-  const end = await run(call.account, call.region, fn, invocation, fault);
+  const end = await run(call.account, call.region, fn, invocation, fault, response);
   if (fault?.fault === "lostAnswer") {
     faults.happened("lostAnswer");
     throw serviceException();
@@ -102,14 +101,6 @@ const serviceException = (): AwsError =>
     Type: "Service",
   });
 
-function cutLater({ faults }: Account, response: ServerResponse, ms: number): void {
-  setTimeout(() => {
-    if (response.writableEnded) return;
-    faults.happened("cut");
-    response.socket?.resetAndDestroy();
-  }, ms);
-}
-
 /** Runs it in an environment. @throws AwsError 429 */
 async function run(
   { faults }: Account,
@@ -117,6 +108,7 @@ async function run(
   fn: LambdaFunction,
   invocation: Invocation,
   fault?: Fault,
+  response?: ServerResponse,
 ): Promise<InvocationEnd> {
   const leave = region.scaling.enter(fn);
   try {
@@ -126,11 +118,8 @@ async function run(
       const second = runOnce(region, fn, invocation).catch(() => first);
       return await Promise.race([first, second]);
     }
-    return await runOnce(
-      region,
-      fn,
-      invocation,
-      (environment) => fault && disturb(environment, fault, faults),
+    return await runOnce(region, fn, invocation, (environment) =>
+      disturb(environment, fault, faults, response),
     );
   } finally {
     leave();
@@ -155,23 +144,33 @@ async function runOnce(
 
 function disturb(
   environment: Environment,
-  { fault, ms }: NonNullable<Fault>,
+  planned: Fault,
   faults: Account["faults"],
+  response: ServerResponse | undefined,
 ): void {
-  const kill = (kind: InvokeFault) => {
+  if (!planned) return;
+  const { fault, ms } = planned;
+  const kill = () => {
     if (environment.hasEnded || !environment.isBusy) return;
-    faults.happened(kind);
+    faults.happened(fault);
     environment.kill();
   };
-  if (fault === "killBefore") kill("killBefore");
-  else if (fault === "killDuring") void environment.begun.then(() => setTimeout(kill, ms, "killDuring"));
+  const cut = () => {
+    if (!response || response.writableEnded) return;
+    faults.happened(fault);
+    response.socket?.resetAndDestroy();
+  };
+  const onceBegun = (then: () => void) => void environment.begun.then(then);
+  if (fault === "killBefore") kill();
+  else if (fault === "killDuring") onceBegun(() => setTimeout(kill, ms));
+  else if (fault === "cut") onceBegun(() => setTimeout(cut, ms));
   else if (fault === "killAfter") {
-    faults.happened("killAfter");
+    faults.happened(fault);
     environment.killAfterAnswer = true;
   } else if (fault === "freeze") {
-    void environment.begun.then(() => {
-      faults.happened("freeze");
-      return environment.freezeFor(ms);
+    onceBegun(() => {
+      faults.happened(fault);
+      void environment.freezeFor(ms);
     });
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Runs in a mount namespace and a network namespace of its own, which all execution environments enter. It builds the
  * file system that they see, opens the ports that they may speak to, hands these to its parent, and stays until the
- * parent is gone.
+ * parent is gone, to remove what that one, if it was killed, could not.
  *
  * Usage: namespaces-helper.ts <root folder> <JSON of `BaseSystem`>
  */
@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
+import { removeStaleGroups } from "./cage.ts";
 import type { BaseSystem } from "./sandbox.ts";
 
 /** What the shell of Amazon Linux's smallest image has, as far as tasks are likely to call it. */
@@ -104,4 +105,7 @@ execFileSync("ip", ["link", "set", "lo", "up"]);
 buildRoot();
 for (const [name, port] of Object.entries(base.ports)) await openPort(name, port);
 process.send!({ name: "ready" });
-process.on("disconnect", () => process.exit(0));
+process.on("disconnect", async () => {
+  await removeStaleGroups();
+  process.exit(0);
+});

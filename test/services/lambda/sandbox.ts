@@ -51,17 +51,10 @@ export class Sandboxes {
   /** @param folder where the file system is put together, seen in there alone */
   static async open(folder: string, base: BaseSystem): Promise<Sandboxes> {
     const root = path.join(folder, "root");
-    const args = [
-      "--pdeathsig",
-      "KILL",
-      requireBinary("unshare"),
-      ...NAMESPACE_ARGS,
-      "--propagation",
-      "private",
-    ];
+    const own = [...NAMESPACE_ARGS, "--propagation", "private"];
     const helper = spawn(
-      requireBinary("setpriv"),
-      [...args, process.execPath, HELPER, root, JSON.stringify(base)],
+      requireBinary("unshare"),
+      [...own, process.execPath, HELPER, root, JSON.stringify(base)],
       { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } },
     );
     const servers = new Map<string, Server>();

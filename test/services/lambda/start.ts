@@ -18,7 +18,11 @@ export interface LambdaFacts extends AccountFacts {
 const END_LIMIT_MS = 5000;
 
 /** The double of AWS Lambda, beside the S3 server that functions and drivers use. */
-export async function startLambda(folder: string, s3: S3Facts): Promise<Running<LambdaFacts>> {
+export async function startLambda(
+  folder: string,
+  s3: S3Facts,
+  more: Pick<DoubleSetup, "cages"> = {},
+): Promise<Running<LambdaFacts>> {
   const credentials = { accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey };
   const setup: DoubleSetup = {
     folder,
@@ -28,6 +32,7 @@ export async function startLambda(folder: string, s3: S3Facts): Promise<Running<
       { name: s3.reader.userId, credentials: s3.reader },
     ],
     s3Port: Number(new URL(s3.endpoint).port),
+    ...more,
   };
   const script = path.join(import.meta.dirname, "double.ts");
   const daemon = startDaemon(process.execPath, [script, JSON.stringify(setup)], { folder });
