@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Argument, Command } from "commander";
 import { version } from "../version.ts";
 import { parseWhole } from "./durations.ts";
 
@@ -20,6 +20,7 @@ Examples:
   kinglet resume 261121-035312-k3f9x2ab     go on with a job whose script died
   kinglet logs 261121-035312-k3f9x2ab -f    what its tasks print
   kinglet clean --older-than 30d --dry-run  what would be deleted
+  kinglet plan sort --bytes 100TB           what a sort would take, and cost
   kinglet deploy aws --dry-run              what workers on AWS Lambda need, before it is made
 `;
 
@@ -42,6 +43,7 @@ export function createProgram(end: (code: number) => void): Command {
   addLogs(program, end);
   addCancel(program, end);
   addClean(program, end);
+  addPlan(program, end);
   addDoctor(program, end);
   addClouds(program, end);
   return program;
@@ -168,6 +170,25 @@ function addClean(program: Command, end: End): void {
     .option("--dry-run", "only say what would be deleted")
     .option("--json", "print what was deleted as JSON")
     .action(async (ids, options) => end(await (await import("./clean.ts")).clean(ids, options)));
+}
+
+function addPlan(program: Command, end: End): void {
+  program
+    .command("plan")
+    .summary("compute what a sort would take, without running it")
+    .description(
+      "Computes how a sort of so many bytes would go on AWS Lambda and S3: runs, partitions, levels of merges, requests, time " +
+        "and cost, by the same formulas as `sort` of kinglet/dataflow. Nothing runs, and nothing is asked of AWS.",
+    )
+    .addArgument(new Argument("<what>", "what is planned").choices(["sort"]))
+    .requiredOption("--bytes <size>", "how much: 100TB, 1.5GB, 64MiB")
+    .option("--memory-mb <n>", "memory of a worker in MiB (default: the least that will do, from 256 on)")
+    .option("--workers <n>", "workers at a time (default: 1000)")
+    .option("--mb-per-second <n>", "what a worker reads, sorts and writes in a second (default: 40)")
+    .option("--partitions <n>", "objects of the output (default: as many as sorted runs)")
+    .option("--architecture <name>", "arm64 or x64 (default: arm64)")
+    .option("--json", "print all facts as JSON")
+    .action(async (_what, options) => end((await import("./plan.ts")).planSort(options)));
 }
 
 function addDoctor(program: Command, end: End): void {

@@ -20,4 +20,5 @@ export {
 export { type ShufflePlan, type ShuffleSize, shufflePlan } from "./plan.ts";
 export type { ShuffleReport } from "./shuffle.ts";
 export { type SortByKey, type SortOptions, type SortRecords, sort } from "./sort.ts";
+export { type SortPlan, type SortSize, type SortStage, sortPlan } from "./sort-plan.ts";
 export type { Aggregator, Vertex } from "./vertex.ts";

@@ -30,8 +30,9 @@ export const READ_BYTES = 4 * 1024 * 1024;
 export const MAX_RUNS = 1024;
 /** Fewer reads than these aren't worth a second level. */
 const FEW_READS = 10_000;
-/** What a request costs a worker, and what it moves meanwhile: 20 ms, at 40 MB/s (SoCC 2017, §3.1). */
-const BYTES_PER_REQUEST = 20 * 40_000;
+/** What a request costs a worker, and what it moves in a millisecond: 40 MB/s (SoCC 2017, §3.1). */
+export const REQUEST_MS = 20;
+export const BYTES_PER_MS = 40_000;
 
 /**
  * The plan of a shuffle. One level: M puts, M × R gets. Two levels of groups of a = ⌈√M⌉ mappers and b = ⌈√R⌉ partitions:
@@ -48,10 +49,17 @@ export function shufflePlan(size: ShuffleSize): ShufflePlan {
   return costOf(two) < costOf(one) ? two : one;
 }
 
-/** As `shufflePlan`, with the number of levels given. */
-export function planOf({ mappers, reducers, bytes }: ShuffleSize, levels: 1 | 2): ShufflePlan {
+/**
+ * As `shufflePlan`, with the number of levels given.
+ * @param readBytesOf the longest range of one get where so many runs are merged at once
+ */
+export function planOf(
+  { mappers, reducers, bytes }: ShuffleSize,
+  levels: 1 | 2,
+  readBytesOf: (runs: number) => number = () => READ_BYTES,
+): ShufflePlan {
   if (levels === 1) {
-    const gets = readsOf(mappers * reducers, bytes);
+    const gets = readsOf(mappers * reducers, bytes, readBytesOf(mappers));
     const none = { mappersPerMerge: 0, partitionsPerMerge: 0, merges: 0 };
     return { levels, ...none, puts: mappers, gets, movedBytes: 2 * bytes };
   }
@@ -65,14 +73,16 @@ export function planOf({ mappers, reducers, bytes }: ShuffleSize, levels: 1 | 2)
     partitionsPerMerge,
     merges: rows * columns,
     puts: mappers + rows * columns,
-    gets: readsOf(mappers * columns, bytes) + readsOf(rows * reducers, bytes),
+    gets:
+      readsOf(mappers * columns, bytes, readBytesOf(mappersPerMerge)) +
+      readsOf(rows * reducers, bytes, readBytesOf(rows)),
     movedBytes: 4 * bytes,
   };
 }
 
 /** Reads of as many ranges of the same length. */
-const readsOf = (ranges: number, bytes: number): number =>
-  ranges * Math.max(1, Math.ceil(bytes / Math.max(1, ranges) / READ_BYTES));
+export const readsOf = (ranges: number, bytes: number, readBytes = READ_BYTES): number =>
+  ranges * Math.max(1, Math.ceil(bytes / Math.max(1, ranges) / readBytes));
 
 const costOf = ({ puts, gets, movedBytes }: ShufflePlan): number =>
-  (puts + gets) * BYTES_PER_REQUEST + movedBytes;
+  (puts + gets) * REQUEST_MS * BYTES_PER_MS + movedBytes;

@@ -5,10 +5,10 @@ import { type Compression, packFrame } from "./frames.ts";
 import { sortKeys } from "./key-sort.ts";
 import { Merger } from "./merge.ts";
 import type { BlockIndex } from "./partitioner.ts";
-import { READ_BYTES } from "./plan.ts";
 import { orLost, RangeSource } from "./range-source.ts";
 import { findRecords, RecordCursor, type RecordRule } from "./records.ts";
 import type { Lost, MergeInput } from "./shuffle-spec.ts";
+import { RECORD_BLOCK_BYTES as FRAME_BYTES, mergeReadBytes } from "./sort-plan.ts";
 
 export interface RecordSpec {
   readonly prefix: string;
@@ -24,10 +24,36 @@ export interface RecordRun extends BlockIndex {
   readonly records: number;
 }
 
-const FRAME_BYTES = 64 * 1024;
 const PIECE_BYTES = 1024 * 1024;
-const MIN_READ_BYTES = 64 * 1024;
 const FEW_BYTES = 160;
+
+/** What a run is, while it is written: frames, and with which key each begins. */
+class RunFrames {
+  readonly blockKeys: Uint8Array[] = [];
+  readonly #offsets: number[] = [];
+  readonly #compression: Compression;
+  sizeBytes = 0;
+  records = 0;
+
+  constructor(compression: Compression) {
+    this.#compression = compression;
+  }
+
+  *frame(firstKey: Uint8Array, records: Uint8Array, count: number): Generator<Uint8Array, void, undefined> {
+    this.blockKeys.push(Uint8Array.prototype.slice.call(firstKey));
+    this.#offsets.push(this.sizeBytes);
+    this.records += count;
+    for (const chunk of packFrame(records, this.#compression)) {
+      this.sizeBytes += chunk.length;
+      yield chunk;
+    }
+  }
+
+  written(name: string): RecordRun {
+    const { blockKeys, sizeBytes, records } = this;
+    return { name, records, blockKeys, blockOffsets: Float64Array.from(this.#offsets), sizeBytes };
+  }
+}
 
 /** Sorts one slice in memory, and writes it as a run. */
 export async function sortSlice(spec: RecordSpec, slice: PoolSlice, ctx: Context): Promise<RecordRun> {
@@ -36,29 +62,22 @@ export async function sortSlice(spec: RecordSpec, slice: PoolSlice, ctx: Context
   const order = new Uint32Array(table.count);
   for (let i = 0; i < order.length; i++) order[i] = i;
   sortKeys(table, order);
-  const blockKeys: Uint8Array[] = [];
-  const blockOffsets: number[] = [];
-  let sizeBytes = 0;
+  const frames = new RunFrames(spec.compression);
   async function* body(): AsyncGenerator<Uint8Array, void, undefined> {
     for (let i = 0; i < order.length; ) {
-      const first = order[i]!;
-      blockKeys.push(Uint8Array.prototype.slice.call(bytes, table.starts[first], table.ends[first]));
-      blockOffsets.push(sizeBytes);
+      const [first, start] = [order[i]!, i];
       let frameBytes = 0;
       let last = i;
       while (last < order.length && frameBytes < FRAME_BYTES)
         frameBytes += lengthOf(table.records, order[last++]!);
       const frame = Buffer.allocUnsafe(frameBytes);
       for (let at = 0; i < last; i++) at = copyRecord(bytes, table.records, order[i]!, frame, at);
-      for (const chunk of packFrame(frame, spec.compression)) {
-        sizeBytes += chunk.length;
-        yield chunk;
-      }
+      yield* frames.frame(bytes.subarray(table.starts[first], table.ends[first]), frame, last - start);
     }
   }
   const name = table.count === 0 ? "" : `${spec.prefix}/run/${uniqueName(ctx.index)}`;
   if (name !== "") await ctx.store.put(name, inPieces(body()));
-  return { name, records: table.count, blockKeys, blockOffsets: Float64Array.from(blockOffsets), sizeBytes };
+  return frames.written(name);
 }
 
 const lengthOf = (records: Uint32Array, record: number): number => records[record + 1]! - records[record]!;
@@ -95,7 +114,46 @@ async function* inPieces(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   if (heldBytes > 0) yield Buffer.concat(held);
 }
 
-/** Merges one range of keys of all runs into an object of the output. */
+/** Merges one range of keys of some runs into a run: the level between, where there are many runs. */
+export function mergeRecordRuns(
+  spec: RecordSpec,
+  input: MergeInput,
+  names: readonly string[],
+  ctx: Context,
+): Promise<RecordRun | Lost> {
+  return orLost(async () => {
+    const frames = new RunFrames(spec.compression);
+    const merger = await Merger.open(cursorsOf(spec, input, names, ctx));
+    if (merger.top === undefined) return frames.written("");
+    const name = `${spec.prefix}/merge/${uniqueName(ctx.index)}`;
+    await ctx.store.put(name, inPieces(mergedFrames(merger, frames)));
+    return frames.written(name);
+  });
+}
+
+async function* mergedFrames(
+  merger: Merger<RecordCursor>,
+  frames: RunFrames,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let frame = Buffer.allocUnsafeSlow(2 * FRAME_BYTES);
+  let [at, count] = [0, 0];
+  let firstKey: Uint8Array = frame;
+  for (let top = merger.top; top; top = merger.top) {
+    const { start, end } = top;
+    if (count > 0 && (at >= FRAME_BYTES || at + end - start > frame.length)) {
+      yield* frames.frame(firstKey, frame.subarray(0, at), count);
+      frame = Buffer.allocUnsafeSlow(Math.max(2 * FRAME_BYTES, end - start));
+      [at, count] = [0, 0];
+    }
+    if (count++ === 0) firstKey = Uint8Array.prototype.slice.call(top.key);
+    at = copyBytes(top.bytes, start, end, frame, at);
+    const reading = merger.advance();
+    if (reading) await reading;
+  }
+  yield* frames.frame(firstKey, frame.subarray(0, at), count);
+}
+
+/** Merges one range of keys of runs into an object of the output. */
 export function mergeRecords(
   spec: RecordSpec,
   input: MergeInput,
@@ -103,18 +161,24 @@ export function mergeRecords(
   ctx: Context,
 ): Promise<{ object: StoredObject } | Lost> {
   return orLost(async () => {
-    const { reads, low, high, partition } = input;
-    const count = reads.length / 3;
-    const share = Math.floor(spec.memoryBytes / 4 / Math.max(1, count));
-    const chunkBytes = Math.max(MIN_READ_BYTES, Math.min(READ_BYTES, share));
-    const cursors = Array.from({ length: count }, (_, i) => {
-      const run = reads[3 * i]!;
-      const range = { offset: reads[3 * i + 1]!, length: reads[3 * i + 2]! };
-      const source = new RangeSource(ctx.store, names[run]!, run, range, chunkBytes);
-      return new RecordCursor(source, i, spec.rule, { low, high });
-    });
-    const key = `${spec.output}/part-${String(partition).padStart(5, "0")}`;
-    return { object: await ctx.store.put(key, mergedPieces(cursors)) };
+    const key = `${spec.output}/part-${String(input.partition).padStart(5, "0")}`;
+    return { object: await ctx.store.put(key, mergedPieces(cursorsOf(spec, input, names, ctx))) };
+  });
+}
+
+function cursorsOf(
+  spec: RecordSpec,
+  { reads, low, high }: MergeInput,
+  names: readonly string[],
+  ctx: Context,
+): RecordCursor[] {
+  const count = reads.length / 3;
+  const chunkBytes = mergeReadBytes(spec.memoryBytes, count);
+  return Array.from({ length: count }, (_, i) => {
+    const run = reads[3 * i]!;
+    const range = { offset: reads[3 * i + 1]!, length: reads[3 * i + 2]! };
+    const source = new RangeSource(ctx.store, names[run]!, run, range, chunkBytes);
+    return new RecordCursor(source, i, spec.rule, { low, high });
   });
 }
 

@@ -84,6 +84,11 @@ export class RecordCursor implements Cursor<RecordCursor> {
     this.#range = range;
   }
 
+  /** Of the record; a view of bytes that are soon others. */
+  get key(): Uint8Array {
+    return this.bytes.subarray(this.#keyStart, this.#keyEnd);
+  }
+
   async open(): Promise<boolean> {
     const { low } = this.#range;
     if (!(await this.refill())) return false;

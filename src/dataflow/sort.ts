@@ -12,8 +12,11 @@ import {
 } from "./map-reduce.ts";
 import { aFunction, checkStage, isPrefix, oneOf } from "./options.ts";
 import { cutKeys, rangeOf } from "./partitioner.ts";
-import { mergeRecords, type RecordRun, type RecordSpec, sortSlice } from "./record-tasks.ts";
+import type { ShufflePlan } from "./plan.ts";
+import { mergeRecordRuns, mergeRecords, type RecordRun, type RecordSpec, sortSlice } from "./record-tasks.ts";
 import type { RecordRule } from "./records.ts";
+import type { MergeInput } from "./shuffle-spec.ts";
+import { memoryBytesOf, mergePlan, partitionsOf, sliceBytesOf } from "./sort-plan.ts";
 import { clean, overRuns, type Stage } from "./stage.ts";
 
 /** Options of every sort. */
@@ -44,6 +47,8 @@ export interface SortRecords extends SortOptions {
   keyOffset?: number;
   /** Memory of a task in MiB, 64…65,536, default 256; `memoryMb` of the workers is set to it where it is given. */
   memoryMb?: number;
+  /** 1: tasks merge ranges of all runs; 2: with a level of merges between. By default as the plan of the sort says. */
+  levels?: 1 | 2;
   /** Where the sorted objects go: `<objects>/part-00000` and so on, in total order. */
   output: { objects: string };
 }
@@ -110,15 +115,12 @@ const RECORD_RULES: Record<string, Rule> = {
   keyBytes: integer(1, MAX_RECORD_BYTES),
   keyOffset: integer(0, MAX_RECORD_BYTES - 1),
   memoryMb: integer(64, MAX_RECORD_BYTES),
+  levels: oneOf(1, 2),
   output: {
     check: (v) => isPrefix((v as { objects?: unknown } | null)?.objects),
     expected: '{ objects: "sorted" }',
   },
 };
-
-/** A slice lies in memory, twice for a moment, beside the worker itself and what is being written. */
-const SLICES_IN_MEMORY = 8;
-const DEFAULT_MEMORY_MB = 256;
 
 async function sortRecords(
   pool: Pool,
@@ -133,16 +135,17 @@ async function sortRecords(
     });
   }
   const rule = ruleOf(options);
-  const memoryBytes = (options.memoryMb ?? DEFAULT_MEMORY_MB) * 1024 * 1024;
+  const memoryBytes = memoryBytesOf(options.memoryMb);
   const prefix = `dataflow/${randomBytes(8).toString("hex")}`;
   const compression = options.compression ?? "none";
   const spec: RecordSpec = { prefix, output: options.output.objects, rule, memoryBytes, compression };
-  const sliceBytes = Math.floor(memoryBytes / SLICES_IN_MEMORY);
+  const sliceBytes = sliceBytesOf(memoryBytes);
   const cut = rule.kind === "lines" ? { sliceBytes } : { sliceBytes, recordBytes: rule.recordBytes };
   const slices = pool.slices(patterns, { ...cut, decompress: false });
   try {
     const sorted = await sortSlices(pool, spec, slices, stage);
-    return await mergeRanges(pool, spec, sorted, options.partitions, stage);
+    const merges = new RecordMerges(pool, spec, sorted, options, stage);
+    return await merges.output();
   } finally {
     await clean(pool, prefix);
   }
@@ -165,27 +168,100 @@ async function sortSlices(
   return { runs, remake, remade: 0 };
 }
 
-async function mergeRanges(
-  pool: Pool,
-  spec: RecordSpec,
-  sorted: Stage<RecordRun>,
-  partitions: number | undefined,
-  stage: CallOptions,
-): Promise<StoredObject[]> {
-  const cuts = cutKeys(sorted.runs, partitions ?? Math.max(2, sorted.runs.length));
-  const inputOf = (partition: number) => {
-    const [low, high] = [cuts[partition - 1], cuts[partition]];
-    const reads = sorted.runs.flatMap((run, i) => {
-      const { offset, length } = rangeOf(run, low, high);
-      return length > 0 ? [i, offset, length] : [];
+/** The merges of sorted runs: of all runs at once, or with a level between. */
+class RecordMerges {
+  readonly #pool: Pool;
+  readonly #spec: RecordSpec;
+  readonly #sorted: Stage<RecordRun>;
+  readonly #stage: CallOptions;
+  readonly #cuts: readonly Uint8Array[];
+  readonly #plan: ShufflePlan;
+
+  constructor(
+    pool: Pool,
+    spec: RecordSpec,
+    sorted: Stage<RecordRun>,
+    { partitions, levels }: Pick<SortRecords, "partitions" | "levels">,
+    stage: CallOptions,
+  ) {
+    this.#pool = pool;
+    this.#spec = spec;
+    this.#sorted = sorted;
+    this.#stage = stage;
+    const { runs } = sorted;
+    this.#cuts = cutKeys(runs, partitionsOf(runs.length, partitions));
+    const bytes = runs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const size = { runs: runs.length, partitions: this.#cuts.length + 1, bytes };
+    this.#plan = mergePlan(size, spec.memoryBytes, levels);
+  }
+
+  /** The objects of the output, in order. */
+  async output(): Promise<StoredObject[]> {
+    const spec = this.#spec;
+    const { levels, partitionsPerMerge } = this.#plan;
+    const from = levels === 2 ? await this.#between() : this.#sorted;
+    const columns = this.#columns;
+    const ofColumn = (partition: number) =>
+      levels === 1
+        ? every(0, from.runs.length)
+        : every(Math.floor(partition / partitionsPerMerge), from.runs.length, columns);
+    const inputOf = (partition: number) =>
+      this.#inputOf(from.runs, ofColumn(partition), partition, partition + 1);
+    const merged = await overRuns(from, [...new Array(this.#cuts.length + 1).keys()], (tasks) => {
+      const names = this.#pool.broadcast(from.runs.map(({ name }) => name));
+      const inputs = tasks.map(inputOf);
+      return this.#pool.map((input, ctx) => mergeRecords(spec, input, names.value, ctx), inputs, this.#stage);
     });
-    return { partition, reads: Float64Array.from(reads), low, high };
-  };
-  const merged = await overRuns(sorted, [...new Array(cuts.length + 1).keys()], (tasks) => {
-    const names = pool.broadcast(sorted.runs.map(({ name }) => name));
-    return pool.map((input, ctx) => mergeRecords(spec, input, names.value, ctx), tasks.map(inputOf), stage);
-  });
-  return merged.map(({ object }) => object);
+    return merged.map(({ object }) => object);
+  }
+
+  /** Runs of some partitions of some runs each: row by row. */
+  async #between(): Promise<Stage<RecordRun>> {
+    const spec = this.#spec;
+    const from = this.#sorted;
+    const { mappersPerMerge, partitionsPerMerge, merges } = this.#plan;
+    const inputOf = (cell: number) => {
+      const first = (cell % this.#columns) * partitionsPerMerge;
+      const row = Math.floor(cell / this.#columns);
+      const end = Math.min((row + 1) * mappersPerMerge, from.runs.length);
+      return this.#inputOf(from.runs, every(row * mappersPerMerge, end), first, first + partitionsPerMerge);
+    };
+    const mergeSome = (cells: readonly number[]) =>
+      overRuns(from, cells, (tasks) => {
+        const names = this.#pool.broadcast(from.runs.map(({ name }) => name));
+        const inputs = tasks.map(inputOf);
+        return this.#pool.map(
+          (input, ctx) => mergeRecordRuns(spec, input, names.value, ctx),
+          inputs,
+          this.#stage,
+        );
+      });
+    const runs = await mergeSome([...new Array(merges).keys()]);
+    const remake = async (lost: readonly number[]) => {
+      for (const [i, run] of (await mergeSome(lost)).entries()) runs[lost[i]!] = run;
+    };
+    return { runs, remake, remade: 0 };
+  }
+
+  get #columns(): number {
+    return Math.ceil((this.#cuts.length + 1) / this.#plan.partitionsPerMerge);
+  }
+
+  /** The ranges of the partitions from `first` up to `end`, in the runs of these numbers. */
+  #inputOf(runs: readonly RecordRun[], numbers: Iterable<number>, first: number, end: number): MergeInput {
+    const [low, high] = [this.#cuts[first - 1], this.#cuts[end - 1]];
+    const reads: number[] = [];
+    for (const i of numbers) {
+      const { offset, length } = rangeOf(runs[i]!, low, high);
+      if (length > 0) reads.push(i, offset, length);
+    }
+    return { partition: first, reads: Float64Array.from(reads), low, high };
+  }
+}
+
+/** Numbers from one on, below another. */
+function* every(from: number, below: number, step = 1): Generator<number, void, undefined> {
+  for (let i = from; i < below; i += step) yield i;
 }
 
 function ruleOf(options: SortRecords): RecordRule {

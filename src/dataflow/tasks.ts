@@ -10,5 +10,5 @@ export {
 } from "./bsp-tasks.ts";
 export { partArray } from "./dataset-part.ts";
 export { combineStored, loadValue, storeValue } from "./gather-tasks.ts";
-export { mergeRecords, sortSlice } from "./record-tasks.ts";
+export { mergeRecordRuns, mergeRecords, sortSlice } from "./record-tasks.ts";
 export { mapItems, mergeRuns, reducePartition } from "./shuffle-tasks.ts";

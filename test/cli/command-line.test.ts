@@ -25,6 +25,7 @@ describe("the command line", () => {
       "logs",
       "cancel",
       "clean",
+      "plan",
       "doctor",
       "Examples:",
       "Exit codes:",

@@ -93,7 +93,6 @@ const BACKENDS: readonly Backend[] = [
 const WITHOUT_USER = {
   "storage/memory.ts": "the store of tests and of the simulation",
   "storage/kv/memory.ts": "the key-value contract in its plainest form, for tests",
-  "observe/prices.ts": "for the plan of a sort, and the ledger of costs",
   "storage/layers/": "go around stores that can fail for a while: S3, and the simulation's",
 };
 

@@ -3,6 +3,7 @@ import { StoreError } from "../../errors.ts";
 import { chunksInMemory, join, sizeOf } from "../bodies.ts";
 import type { PutBody, PutOptions } from "../contract.ts";
 import type { Retry } from "../layers/retry.ts";
+import { STREAM_PART_BYTES } from "../part-size.ts";
 import { CRC_HEADER, crcOf, PART_HEADER, PUT_HEADER } from "./checksums.ts";
 import type { S3Client } from "./client.ts";
 import { MAX_PARTS, type MultipartUpload, uploadParts } from "./multipart.ts";
@@ -19,7 +20,7 @@ export interface UploadParts {
 }
 
 /** Bigger bodies go up in parts, side by side. */
-export const PART_BYTES = 16 * 1024 * 1024;
+export const PART_BYTES = STREAM_PART_BYTES;
 const MULTIPART_FROM_BYTES = 2 * PART_BYTES;
 /** S3's limit for a body that goes up whole. */
 const MAX_WHOLE_BYTES = 5 * 1024 ** 3;
