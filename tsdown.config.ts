@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type UserConfig } from "tsdown";
 import { writeWorkerZip } from "./scripts/pack-worker.ts";
+import { scriptChunks } from "./scripts/script-chunks.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
 
@@ -114,13 +115,25 @@ const shared = {
   fixedExtension: false,
 } satisfies UserConfig;
 
-/** A fifth less. Lines stay: Node prints the one that threw, and a minified file is a single one. */
-const lessToRead = { comments: false } as const;
+const WHOLE = /^(?:base|main|built-scripts|worker-scripts|worker-code|rolldown-runtime)$/;
+
+const output = {
+  // A fifth less. Lines stay: Node prints the one that threw, and a minified file is a single one.
+  comments: false,
+  minifyInternalExports: false,
+  // Scripts load each other by name.
+  chunkFileNames: ({ name }: { name: string }) => (WHOLE.test(name) ? "[name].js" : "[name]-[hash].js"),
+} as const;
 
 export default defineConfig([
   {
     ...shared,
-    plugins: [openEarly, quickBuiltins, parserInside],
+    plugins: [
+      openEarly,
+      quickBuiltins,
+      parserInside,
+      scriptChunks(["base", "main", "rolldown-runtime"], "built-scripts"),
+    ],
     deps: { alwaysBundle: ["acorn"] },
     entry: {
       index: "src/index.ts",
@@ -132,9 +145,13 @@ export default defineConfig([
       observe: "src/observe/preload.ts",
     },
     outputOptions: {
-      ...lessToRead,
+      ...output,
       codeSplitting: {
-        groups: [together("base", "src/index.ts", 2), together("main", "src/pool.ts", 1)],
+        groups: [
+          together("built-scripts", "src/built-scripts.ts", 3),
+          together("base", "src/index.ts", 2),
+          together("main", "src/pool.ts", 1),
+        ],
       },
     },
     dts: { sourcemap: false },
@@ -143,13 +160,16 @@ export default defineConfig([
   // Shares no code with the others, so that a worker process loads only what it needs: it is to start fast.
   {
     ...shared,
-    entry: { worker: "src/compute/local/worker-main.ts" },
+    plugins: [quickBuiltins, scriptChunks(["worker-code"], "worker-scripts")],
+    entry: {
+      worker: "src/compute/local/worker-built.ts",
+      "worker-parts": "src/compute/local/worker.ts",
+    },
     outputOptions: {
-      ...lessToRead,
+      ...output,
       codeSplitting: {
-        // The compile cache is turned on before the other one loads.
         groups: [
-          together("worker-start", "src/compile-cache.ts", 2),
+          together("worker-scripts", "src/built-scripts.ts", 2),
           together("worker-code", "src/compute/local/worker.ts", 1),
         ],
       },

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import path from "node:path";
 
 /**
- * Turns on Node's cache of compiled code for what loads from here on: later processes start some 20 ms earlier.
+ * Turns on Node's cache of compiled code for the modules that load from here on: SDKs of stores, what functions import.
  * It lies in the user's own home, since who writes to it decides what runs. NODE_DISABLE_COMPILE_CACHE=1 turns it off, and
  * NODE_COMPILE_CACHE goes before it.
  */

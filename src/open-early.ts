@@ -1,5 +1,4 @@
-import { createRequire } from "node:module";
-import { cacheCompiledCode } from "./compile-cache.ts";
+import { loadScript } from "./built-scripts.ts";
 import { type StartedProcess, startProcess } from "./compute/local/start-process.ts";
 import { resolvePoolOptions } from "./config.ts";
 import type { PoolOptions } from "./options.ts";
@@ -18,17 +17,12 @@ export function openPool(options?: PoolOptions): Pool {
   const resolved = resolvePoolOptions(options);
   const started = whole ? undefined : startFirst(resolved);
   try {
-    whole ??= loadWhole();
+    whole ??= loadScript("main") as Whole;
     return whole.openResolved(resolved, started);
   } catch (error) {
     started?.child.kill("SIGKILL");
     throw error;
   }
-}
-
-function loadWhole(): Whole {
-  cacheCompiledCode();
-  return createRequire(import.meta.url)("./pool.js") as Whole;
 }
 
 /** Undefined where pool.ts starts none ahead, or where it can't be started: the error comes when one is needed. */

@@ -1,3 +1,4 @@
+import { keepCompiledScriptsSoon } from "../built-scripts.ts";
 import type { CapturedFunction } from "../capture/contract.ts";
 import { KingletError, TaskError } from "../errors.ts";
 import { harmless } from "../harmless-text.ts";
@@ -211,6 +212,7 @@ export function endJob(session: Session, core: JobCore, ending: JobEnding): void
   if (session.leaving && ending.status === "detached") return;
   core.end(ending);
   session.leave(core);
+  keepCompiledScriptsSoon();
   if (ending.status === "failed") session.failures.push(core);
   if (!observed()) return;
   emit({

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { crc32 } from "node:zlib";
+import { cacheCompiledCode } from "../compile-cache.ts";
 import { StoreError, UsageError } from "../errors.ts";
 import type { ObjectStore } from "./contract.ts";
 import { openDiskStore } from "./disk.ts";
@@ -114,6 +115,7 @@ interface Remote {
 }
 
 async function openRemote(location: S3Location | RedisLocation): Promise<Remote> {
+  cacheCompiledCode();
   if (location.kind === "redis") return openRedis(location);
   const { openS3Store } = await import("./s3/store.ts");
   const bucket = openS3Store(location, { retry: REMOTE_RETRIES });

@@ -1,6 +1,4 @@
-// Entry of a worker process. Only turns on the compile cache, which must come before what is to be cached loads.
-import { cacheCompiledCode } from "../../compile-cache.ts";
+// Entry of a worker process.
+import { runWorker } from "./worker.ts";
 
-cacheCompiledCode();
-const { runWorker } = await import("./worker.ts");
 await runWorker();

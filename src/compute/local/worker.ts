@@ -7,7 +7,7 @@ import { restoreFunction, workerGraphLane } from "../../capture/restore.ts";
 import { mapStack } from "../../capture/stack.ts";
 import { createCodec } from "../../codec/codec.ts";
 import type { Codec, GraphLane } from "../../codec/contract.ts";
-import { keepCompiledCode } from "../../compile-cache.ts";
+import { cacheCompiledCode, keepCompiledCode } from "../../compile-cache.ts";
 import { jobId } from "../../job/keys.ts";
 import { storeAt } from "../../storage/locate.ts";
 import { setBroadcastCodec } from "../../values/broadcast.ts";
@@ -57,8 +57,11 @@ const TURN_EVERY_MS = 5;
 
 const driverGone = (): never => process.exit(0);
 
-/** The worker process: reads an invocation, runs it, answers, until the driver hangs up. */
-export async function runWorker(): Promise<void> {
+/**
+ * The worker process: reads an invocation, runs it, answers, until the driver hangs up.
+ * @param hasRun is called when the first invocation has run, before its answer
+ */
+export async function runWorker(hasRun: () => void = () => {}): Promise<void> {
   const channel = new BlockingChannel(WORK_FD, REPORT_FD, driverGone);
   const reportFatal = (error: unknown, origin: string): never => {
     channel.send(encodeFrame(FRAME_FATAL, { origin }, Buffer.from(errorText(error))));
@@ -73,7 +76,7 @@ export async function runWorker(): Promise<void> {
   const codec = createCodec(workerGraphLane());
   registerHandles();
   setBroadcastCodec(codec);
-  const parts: HostParts = {
+  const parts: WorkerParts = {
     store,
     functions: new FunctionCache(store, restoreFunction),
     code: new LateCode(store),
@@ -84,14 +87,17 @@ export async function runWorker(): Promise<void> {
       store: () => new NamedStore(location, store),
     },
     codec,
+    hasRun,
   };
   const worker = new LocalWorker(channel, parts, scratch);
   channel.send(encodeFrame(FRAME_READY, {}));
+  cacheCompiledCode(); // of what functions import
   // Not from here: the code after an `await` is inside a promise callback (see worker/steps.ts).
   setImmediate(() => worker.serve());
 }
 
 type HostParts = Pick<BatchHost, "store" | "functions" | "code" | "inputs" | "logs" | "services" | "codec">;
+type WorkerParts = HostParts & { readonly hasRun: () => void };
 
 interface Running {
   readonly sequence: number;
@@ -104,7 +110,7 @@ interface Running {
 
 class LocalWorker {
   readonly #channel: BlockingChannel;
-  readonly #parts: HostParts;
+  readonly #parts: WorkerParts;
   readonly #scratch: string | undefined;
   readonly #marker = new MarkerWriter(MARKER_FD);
   readonly #endLines: () => void;
@@ -126,7 +132,7 @@ class LocalWorker {
   #scope: GraphLane | undefined;
   #scopeCodec: Codec;
 
-  constructor(channel: BlockingChannel, parts: HostParts, scratch: string | undefined) {
+  constructor(channel: BlockingChannel, parts: WorkerParts, scratch: string | undefined) {
     this.#channel = channel;
     this.#parts = parts;
     this.#scratch = scratch;
@@ -190,6 +196,7 @@ class LocalWorker {
   }
 
   #sendEnd(sequence: number, end: AttemptEnd): void {
+    if (sequence === 1) this.#parts.hasRun();
     const last = this.#lastReport;
     this.#lastReport = undefined;
     if (last) this.#channel.queue(encodeOutcomes(sequence, last, end.kind === "ok"));
