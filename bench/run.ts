@@ -14,6 +14,7 @@ const BENCHMARKS: Record<string, () => Promise<{ default: Benchmark }>> = {
   capture: () => import("./capture.ts"),
   "word-count": () => import("./word-count.ts"),
   sort: () => import("./sort.ts"),
+  pagerank: () => import("./pagerank.ts"),
   "captured-data": () => import("./captured-data.ts"),
   storage: () => import("./storage.ts"),
   latency: () => import("./latency.ts"),
