@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { CallOptions, Context, MapItems, Pool, Resolved, StoredObject } from "../index.ts";
 import { Dataset } from "./dataset.ts";
-import { checkMapReduce } from "./options.ts";
+import { checkMapReduce, viaOf } from "./options.ts";
 import { runShuffle, type ShuffleReport } from "./shuffle.ts";
 import type { OutputSpec } from "./shuffle-spec.ts";
 
@@ -56,6 +56,11 @@ export interface MapReduceOptions<T, K, V> extends StageOptions {
   compression?: "zstd" | "deflate" | "none";
   /** 1: reducers read from all mappers' objects; 2: with merging tasks between. By default as `shufflePlan` says. */
   levels?: 1 | 2;
+  /**
+   * Stores for intermediate data in place of the pool's, which take turns: one Redis or several (`"redis://host:6379/0"`), a cluster,
+   * or any other location. Every worker must reach them.
+   */
+  via?: string | readonly string[];
   /** Called once, at the end. */
   onReport?: (report: ShuffleReport) => void;
 }
@@ -141,6 +146,7 @@ export async function mapReduce(pool: Pool, inputs: Inputs<unknown>, options: un
     memoryBytes: (checked.bufferMb ?? 64) * 1024 * 1024,
     compression: checked.compression ?? "zstd",
     combine,
+    via: viaOf(checked.via),
   } as const;
   const outputs = outputOf(output);
   const { reduced, report } = await runShuffle(pool, inputs, {

@@ -15,6 +15,7 @@ export interface CheckedMapReduce {
   readonly compression?: ShuffleSpec["compression"];
   readonly levels: 1 | 2 | undefined;
   readonly output?: { dataset?: string; objects?: string; format?: unknown };
+  readonly via?: string | readonly string[];
   readonly onReport?: (report: ShuffleReport) => void;
   /** Those for all tasks. */
   readonly stage: CallOptions;
@@ -48,16 +49,32 @@ export const outputRule: Rule = {
   expected: 'where results go: { objects: "out/counts" } or { dataset: "counts" }',
 };
 
+/** Locations of stores; what they are is checked where they are opened. */
+const viaRule: Rule = {
+  check: (v) =>
+    (typeof v === "string" && v !== "") ||
+    (Array.isArray(v) && v.length > 0 && v.every((one) => typeof one === "string" && one !== "")),
+  expected: 'locations of stores: "redis://host:6379/0", or an array of them',
+};
+export const viaOf = (via: string | readonly string[] | undefined): readonly string[] =>
+  via === undefined ? [] : [via].flat();
+
+/** Of all that shuffles. */
+export const SHUFFLE_RULES: Record<string, Rule> = {
+  partitions: integer(1, 100_000),
+  compression: oneOf("zstd", "deflate", "none"),
+  levels: oneOf(1, 2),
+  via: viaRule,
+};
+
 const RULES: Record<string, Rule> = {
   map: aFunction,
   combine: aFunction,
   reduce: aFunction,
-  partitions: integer(1, 100_000),
+  ...SHUFFLE_RULES,
   by: oneOf("hash", "sorted"),
   itemsPerTask: integer(1, 1_000_000),
   bufferMb: integer(1, 65_536),
-  compression: oneOf("zstd", "deflate", "none"),
-  levels: oneOf(1, 2),
   output: outputRule,
   onReport: aFunction,
 };
@@ -87,12 +104,6 @@ export function checkMapReduce(options: unknown, where: string): CheckedMapReduc
         remedy: "Give { map, reduce }, { map, combine }, or all three.",
       },
     );
-  }
-  if (checked["by"] === "sorted" && checked["levels"] === 2) {
-    throw new UsageError("BAD_OPTION", `${where}: levels 2 is for partitions by hash`, {
-      remedy: 'Leave levels out, or partition by "hash".',
-      details: { option: "levels" },
-    });
   }
   return { ...checked, stage } as never;
 }

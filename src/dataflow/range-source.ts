@@ -1,6 +1,6 @@
 import { StoreError } from "../errors.ts";
-import type { Context } from "../index.ts";
 import type { RunSource } from "./merge.ts";
+import type { RunStore } from "./run-store.ts";
 import type { Lost } from "./shuffle-spec.ts";
 
 /** A run of another task isn't there, or is damaged: it must be made again. */
@@ -18,7 +18,7 @@ const LOST = ["NOT_FOUND", "STORE_CORRUPT"];
 /** A range of an object, chunk by chunk; the next one is fetched while the last one is used. */
 export class RangeSource implements RunSource {
   readonly name: string;
-  readonly #store: Context["store"];
+  readonly #store: Pick<RunStore, "get">;
   readonly #run: number;
   readonly #chunkBytes: number;
   #at: number;
@@ -27,7 +27,7 @@ export class RangeSource implements RunSource {
   gets = 0;
 
   constructor(
-    store: Context["store"],
+    store: Pick<RunStore, "get">,
     name: string,
     run: number,
     range: { offset: number; length: number },

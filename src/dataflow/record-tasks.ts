@@ -7,7 +7,8 @@ import { Merger } from "./merge.ts";
 import type { BlockIndex } from "./partitioner.ts";
 import { orLost, RangeSource } from "./range-source.ts";
 import { findRecords, RecordCursor, type RecordRule } from "./records.ts";
-import type { Lost, MergeInput } from "./shuffle-spec.ts";
+import { runStore } from "./run-store.ts";
+import type { Lost, MergeInput, Requests } from "./shuffle-spec.ts";
 import { RECORD_BLOCK_BYTES as FRAME_BYTES, mergeReadBytes } from "./sort-plan.ts";
 
 export interface RecordSpec {
@@ -16,44 +17,20 @@ export interface RecordSpec {
   readonly rule: RecordRule;
   readonly memoryBytes: number;
   readonly compression: Compression;
+  /** Stores of the runs, in place of the pool's. */
+  readonly via: readonly string[];
 }
 
 /** A sorted run in the store; `name` is "" for one without records. */
-export interface RecordRun extends BlockIndex {
+export interface RecordRun extends BlockIndex, Requests {
   readonly name: string;
   readonly records: number;
+  /** Before compression. */
+  readonly rawBytes: number;
 }
 
 const PIECE_BYTES = 1024 * 1024;
 const FEW_BYTES = 160;
-
-/** What a run is, while it is written: frames, and with which key each begins. */
-class RunFrames {
-  readonly blockKeys: Uint8Array[] = [];
-  readonly #offsets: number[] = [];
-  readonly #compression: Compression;
-  sizeBytes = 0;
-  records = 0;
-
-  constructor(compression: Compression) {
-    this.#compression = compression;
-  }
-
-  *frame(firstKey: Uint8Array, records: Uint8Array, count: number): Generator<Uint8Array, void, undefined> {
-    this.blockKeys.push(Uint8Array.prototype.slice.call(firstKey));
-    this.#offsets.push(this.sizeBytes);
-    this.records += count;
-    for (const chunk of packFrame(records, this.#compression)) {
-      this.sizeBytes += chunk.length;
-      yield chunk;
-    }
-  }
-
-  written(name: string): RecordRun {
-    const { blockKeys, sizeBytes, records } = this;
-    return { name, records, blockKeys, blockOffsets: Float64Array.from(this.#offsets), sizeBytes };
-  }
-}
 
 /** Sorts one slice in memory, and writes it as a run. */
 export async function sortSlice(spec: RecordSpec, slice: PoolSlice, ctx: Context): Promise<RecordRun> {
@@ -62,22 +39,56 @@ export async function sortSlice(spec: RecordSpec, slice: PoolSlice, ctx: Context
   const order = new Uint32Array(table.count);
   for (let i = 0; i < order.length; i++) order[i] = i;
   sortKeys(table, order);
-  const frames = new RunFrames(spec.compression);
-  async function* body(): AsyncGenerator<Uint8Array, void, undefined> {
+  function* frames(): Generator<SortedFrame, void, undefined> {
     for (let i = 0; i < order.length; ) {
-      const [first, start] = [order[i]!, i];
+      const first = order[i]!;
+      const firstKey = Uint8Array.prototype.slice.call(bytes, table.starts[first], table.ends[first]);
       let frameBytes = 0;
       let last = i;
       while (last < order.length && frameBytes < FRAME_BYTES)
         frameBytes += lengthOf(table.records, order[last++]!);
       const frame = Buffer.allocUnsafe(frameBytes);
+      const records = last - i;
       for (let at = 0; i < last; i++) at = copyRecord(bytes, table.records, order[i]!, frame, at);
-      yield* frames.frame(bytes.subarray(table.starts[first], table.ends[first]), frame, last - start);
+      yield { bytes: frame, firstKey, records };
     }
   }
   const name = table.count === 0 ? "" : `${spec.prefix}/run/${uniqueName(ctx.index)}`;
-  if (name !== "") await ctx.store.put(name, inPieces(body()));
-  return frames.written(name);
+  return { ...(await putRun(spec, name, frames(), ctx)), gets: 0 };
+}
+
+/** Sorted records of a run, which are compressed and checked together. */
+interface SortedFrame {
+  readonly bytes: Buffer;
+  readonly firstKey: Uint8Array;
+  readonly records: number;
+}
+
+/** Writes a run; none if its name is "". */
+async function putRun(
+  spec: RecordSpec,
+  name: string,
+  frames: Iterable<SortedFrame> | AsyncIterable<SortedFrame>,
+  ctx: Context,
+): Promise<Omit<RecordRun, "gets">> {
+  const blockKeys: Uint8Array[] = [];
+  const blockOffsets: number[] = [];
+  let [sizeBytes, rawBytes, records] = [0, 0, 0];
+  async function* body(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const frame of frames) {
+      blockKeys.push(frame.firstKey);
+      blockOffsets.push(sizeBytes);
+      records += frame.records;
+      rawBytes += frame.bytes.length;
+      for (const chunk of packFrame(frame.bytes, spec.compression)) {
+        sizeBytes += chunk.length;
+        yield chunk;
+      }
+    }
+  }
+  if (name !== "") await runStore(ctx.store, spec.via).put(name, inPieces(body()));
+  const index = { blockKeys, blockOffsets: Float64Array.from(blockOffsets), sizeBytes };
+  return { name, records, rawBytes, ...index, puts: name === "" ? 0 : 1 };
 }
 
 const lengthOf = (records: Uint32Array, record: number): number => records[record + 1]! - records[record]!;
@@ -114,7 +125,22 @@ async function* inPieces(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   if (heldBytes > 0) yield Buffer.concat(held);
 }
 
-/** Merges one range of keys of some runs into a run: the level between, where there are many runs. */
+/** Merges one range of keys of some runs into an object of the output. */
+export function mergeRecords(
+  spec: RecordSpec,
+  input: MergeInput,
+  names: readonly string[],
+  ctx: Context,
+): Promise<({ object: StoredObject } & Requests) | Lost> {
+  return orLost(async () => {
+    const { cursors, gets } = openRecords(spec, input, names, ctx);
+    const key = `${spec.output}/part-${String(input.partition).padStart(5, "0")}`;
+    const object = await ctx.store.put(key, mergedPieces(cursors));
+    return { object, puts: 0, gets: gets() };
+  });
+}
+
+/** As `mergeRecords`, into another run. */
 export function mergeRecordRuns(
   spec: RecordSpec,
   input: MergeInput,
@@ -122,80 +148,51 @@ export function mergeRecordRuns(
   ctx: Context,
 ): Promise<RecordRun | Lost> {
   return orLost(async () => {
-    const frames = new RunFrames(spec.compression);
-    const merger = await Merger.open(cursorsOf(spec, input, names, ctx));
-    if (merger.top === undefined) return frames.written("");
-    const name = `${spec.prefix}/merge/${uniqueName(ctx.index)}`;
-    await ctx.store.put(name, inPieces(mergedFrames(merger, frames)));
-    return frames.written(name);
+    const { cursors, gets } = openRecords(spec, input, names, ctx);
+    const name = input.reads.length === 0 ? "" : `${spec.prefix}/merge/${uniqueName(ctx.index)}`;
+    const run = await putRun(spec, name, mergedFrames(cursors), ctx);
+    return { ...run, gets: gets() };
   });
 }
 
+function openRecords(spec: RecordSpec, input: MergeInput, names: readonly string[], ctx: Context) {
+  const { reads, low, high } = input;
+  const count = reads.length / 3;
+  const chunkBytes = mergeReadBytes(spec.memoryBytes, count);
+  const store = runStore(ctx.store, spec.via);
+  const sources = Array.from({ length: count }, (_, i) => {
+    const run = reads[3 * i]!;
+    const range = { offset: reads[3 * i + 1]!, length: reads[3 * i + 2]! };
+    return new RangeSource(store, names[run]!, run, range, chunkBytes);
+  });
+  const cursors = sources.map((source, i) => new RecordCursor(source, i, spec.rule, { low, high }));
+  return { cursors, gets: () => sources.reduce((sum, source) => sum + source.gets, 0) };
+}
+
+async function* mergedPieces(cursors: readonly RecordCursor[]): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { bytes } of mergedFrames(cursors, PIECE_BYTES)) yield bytes;
+}
+
+/** Merged records, some at a time. */
 async function* mergedFrames(
-  merger: Merger<RecordCursor>,
-  frames: RunFrames,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let frame = Buffer.allocUnsafeSlow(2 * FRAME_BYTES);
-  let [at, count] = [0, 0];
-  let firstKey: Uint8Array = frame;
+  cursors: readonly RecordCursor[],
+  frameBytes = FRAME_BYTES,
+): AsyncGenerator<SortedFrame, void, undefined> {
+  const merger = await Merger.open(cursors);
+  let frame = Buffer.allocUnsafeSlow(frameBytes);
+  let firstKey: Uint8Array = new Uint8Array();
+  let [at, records] = [0, 0];
   for (let top = merger.top; top; top = merger.top) {
     const { start, end } = top;
-    if (count > 0 && (at >= FRAME_BYTES || at + end - start > frame.length)) {
-      yield* frames.frame(firstKey, frame.subarray(0, at), count);
-      frame = Buffer.allocUnsafeSlow(Math.max(2 * FRAME_BYTES, end - start));
-      [at, count] = [0, 0];
+    if (at + end - start > frame.length) {
+      if (records > 0) yield { bytes: frame.subarray(0, at), firstKey, records };
+      frame = Buffer.allocUnsafeSlow(Math.max(frameBytes, end - start));
+      at = records = 0;
     }
-    if (count++ === 0) firstKey = Uint8Array.prototype.slice.call(top.key);
+    if (records++ === 0) firstKey = Uint8Array.prototype.slice.call(top.key);
     at = copyBytes(top.bytes, start, end, frame, at);
     const reading = merger.advance();
     if (reading) await reading;
   }
-  yield* frames.frame(firstKey, frame.subarray(0, at), count);
-}
-
-/** Merges one range of keys of runs into an object of the output. */
-export function mergeRecords(
-  spec: RecordSpec,
-  input: MergeInput,
-  names: readonly string[],
-  ctx: Context,
-): Promise<{ object: StoredObject } | Lost> {
-  return orLost(async () => {
-    const key = `${spec.output}/part-${String(input.partition).padStart(5, "0")}`;
-    return { object: await ctx.store.put(key, mergedPieces(cursorsOf(spec, input, names, ctx))) };
-  });
-}
-
-function cursorsOf(
-  spec: RecordSpec,
-  { reads, low, high }: MergeInput,
-  names: readonly string[],
-  ctx: Context,
-): RecordCursor[] {
-  const count = reads.length / 3;
-  const chunkBytes = mergeReadBytes(spec.memoryBytes, count);
-  return Array.from({ length: count }, (_, i) => {
-    const run = reads[3 * i]!;
-    const range = { offset: reads[3 * i + 1]!, length: reads[3 * i + 2]! };
-    const source = new RangeSource(ctx.store, names[run]!, run, range, chunkBytes);
-    return new RecordCursor(source, i, spec.rule, { low, high });
-  });
-}
-
-async function* mergedPieces(cursors: readonly RecordCursor[]): AsyncGenerator<Uint8Array, void, undefined> {
-  const merger = await Merger.open(cursors);
-  let piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
-  let at = 0;
-  for (let top = merger.top; top; top = merger.top) {
-    const { start, end } = top;
-    if (at + end - start > piece.length) {
-      yield piece.subarray(0, at);
-      piece = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, end - start));
-      at = 0;
-    }
-    at = copyBytes(top.bytes, start, end, piece, at);
-    const reading = merger.advance();
-    if (reading) await reading;
-  }
-  yield piece.subarray(0, at);
+  if (records > 0) yield { bytes: frame.subarray(0, at), firstKey, records };
 }

@@ -11,6 +11,8 @@ export interface ShuffleSpec {
   readonly memoryBytes: number;
   readonly compression: Compression;
   readonly combine: Combine | undefined;
+  /** Stores of intermediate objects, in place of the pool's. */
+  readonly via?: readonly string[];
   /** The partition of a key, in place of its hash. */
   readonly place?: ((key: unknown) => number) | undefined;
 }

@@ -8,6 +8,7 @@ import { mergeInto, PairBuffer } from "./pair-buffer.ts";
 import { hashPartitioner, placed } from "./partitioner.ts";
 import { READ_BYTES } from "./plan.ts";
 import { orLost, RangeSource } from "./range-source.ts";
+import { runStore } from "./run-store.ts";
 import { ChunkQueue, RunWriter, type WrittenRun } from "./run-writer.ts";
 import type {
   EmitPair,
@@ -62,7 +63,7 @@ export async function mapItems(spec: MapSpec, items: readonly unknown[], ctx: Co
     }
     if (buffer.isEmpty) return { name: "", puts: 0, gets: 0, ...buffer.nothing() };
     const name = `${spec.prefix}/map/${uniqueName(ctx.index)}`;
-    const run = await buffer.finish((body) => ctx.store.put(name, body));
+    const run = await buffer.finish((body) => runStore(ctx.store, spec.via).put(name, body));
     return { name, puts: 1, gets: 0, ...run };
   } finally {
     buffer.dispose();
@@ -105,9 +106,10 @@ export async function openRanges(
   // Two chunks of each run are held: the one in use, and the next.
   const share = spec.memoryBytes / 2 / Math.max(1, count);
   const chunkBytes = Math.max(MIN_READ_BYTES, Math.min(READ_BYTES, Math.floor(share)));
+  const store = runStore(ctx.store, spec.via);
   const sources = Array.from({ length: count }, (_, i) => {
     const [run, offset, length] = reads.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number];
-    return new RangeSource(ctx.store, names[run]!, run, { offset, length }, chunkBytes);
+    return new RangeSource(store, names[run]!, run, { offset, length }, chunkBytes);
   });
   const { decode } = codecOf(ctx);
   const cursors = sources.map(
@@ -117,7 +119,7 @@ export async function openRanges(
   return { merger: await Merger.open(cursors), gets };
 }
 
-/** Merges ranges of runs into one run of `partitions` partitions from `firstPartition` on. */
+/** Merges ranges of runs into one run: of `partitions` partitions from `partition` on, or of a range of keys. */
 export function mergeRuns(
   spec: ShuffleSpec,
   input: MergeInput & { readonly partitions: number },
@@ -126,20 +128,24 @@ export function mergeRuns(
 ): Promise<StoredRun | Lost> {
   return orLost(async () => {
     const inAll = partitionOf(spec);
+    const sorted = spec.by === "sorted";
     const local: PartitionOf | undefined =
       inAll && ((bytes, start, end) => inAll(bytes, start, end) - input.partition);
     const { merger, gets } = await openRanges(spec, input, names, ctx, local);
     const { encode } = codecOf(ctx);
     const chunks = new ChunkQueue();
-    const { partitions } = input;
-    const writer = new RunWriter({ partitions, encode, compression: spec.compression }, chunks);
+    const partitions = sorted ? 1 : input.partitions;
+    const writer = new RunWriter(
+      { partitions, encode, compression: spec.compression, index: sorted },
+      chunks,
+    );
     async function* body(): AsyncGenerator<Uint8Array, void, undefined> {
       for await (const _ of mergeInto(merger, writer, spec.combine)) yield* chunks.take();
       writer.end();
       yield* chunks.take();
     }
     const name = `${spec.prefix}/merge/${uniqueName(ctx.index)}`;
-    await ctx.store.put(name, body());
+    await runStore(ctx.store, spec.via).put(name, body());
     return { name, puts: 1, gets: gets(), ...writer.written };
   });
 }

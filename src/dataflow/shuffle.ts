@@ -1,11 +1,13 @@
 import { type CallOptions, type MapItems, type Pool, PoolFile, PoolSlice } from "../index.ts";
 import { Dataset } from "./dataset.ts";
 import { isDatasetPart } from "./dataset-part.ts";
-import { cutKeys, rangeOf } from "./partitioner.ts";
-import { planOf, type ShufflePlan, shufflePlan } from "./plan.ts";
+import { type Cell, cellsOf, numbersFrom, rangeReads, runsOfPartition } from "./levels.ts";
+import { cutKeys } from "./partitioner.ts";
+import { MAX_RUNS, planOf, type ShufflePlan, type ShuffleSize, shufflePlan } from "./plan.ts";
+import { checkStores, cleanRuns } from "./run-store.ts";
 import type { MapSpec, MergeInput, ReduceSpec } from "./shuffle-spec.ts";
 import { mapItems, mergeRuns, type Reduced, reducePartition, type StoredRun } from "./shuffle-tasks.ts";
-import { clean, overRuns, type Stage } from "./stage.ts";
+import { allOf, type GrowingStage, growingStage, namesOf, overRuns, type Stage } from "./stage.ts";
 
 /** What a shuffle did. */
 export interface ShuffleReport {
@@ -38,15 +40,12 @@ export async function runShuffle(
   inputs: unknown,
   call: ShuffleCall,
 ): Promise<{ reduced: Reduced[]; report: ShuffleReport }> {
+  const { mapSpec } = call;
+  await checkStores(pool.store, mapSpec.via ?? []);
   const shuffle = new Shuffle(pool, call);
   try {
-    const mapped = await shuffle.map(inputs);
-    const stored = mapped.runs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const size = { mappers: mapped.runs.length, reducers: call.mapSpec.partitions, bytes: stored };
-    const sorted = call.mapSpec.by === "sorted";
-    const plan = call.levels || sorted ? planOf(size, call.levels ?? 1) : shufflePlan(size);
-    const merged = plan.levels === 2 ? await shuffle.merge(mapped, plan) : undefined;
-    const reduced = await shuffle.reduce(merged ?? mapped, merged && plan);
+    const { mapped, merged, plan } = await shuffle.mapAndMerge(inputs);
+    const reduced = await shuffle.reduce(merged ?? mapped, plan);
     const all = [...mapped.runs, ...(merged?.runs ?? []), ...reduced];
     const report: ShuffleReport = {
       plan,
@@ -54,120 +53,149 @@ export async function runShuffle(
       partitions: reduced.length,
       pairs: mapped.runs.reduce((sum, { pairs }) => sum + pairs, 0),
       rawBytes: mapped.runs.reduce((sum, { rawBytes }) => sum + rawBytes, 0),
-      storedBytes: stored,
+      storedBytes: storedBytes(mapped),
       puts: all.reduce((sum, { puts }) => sum + puts, 0),
       gets: all.reduce((sum, { gets }) => sum + gets, 0),
       remade: mapped.remade + (merged?.remade ?? 0),
     };
     return { reduced, report };
   } finally {
-    await clean(pool, call.mapSpec.prefix);
+    await cleanRuns(pool.store, mapSpec.prefix, mapSpec.via);
   }
 }
+
+const storedBytes = ({ runs }: Stage<StoredRun>): number =>
+  runs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
 class Shuffle {
   readonly #pool: Pool;
   readonly #call: ShuffleCall;
+  /** With `by: "sorted"`: the keys between partitions. */
+  #cuts: Uint8Array[] | undefined;
 
   constructor(pool: Pool, call: ShuffleCall) {
     this.#pool = pool;
     this.#call = call;
   }
 
-  async map(inputs: unknown): Promise<Stage<StoredRun>> {
+  /** Both, since merging begins as soon as the runs of a row are there, where it is known which these are. */
+  async mapAndMerge(inputs: unknown) {
+    const { mapSpec, levels, itemsPerTask } = this.#call;
+    const mappers = countOfTasks(inputs, itemsPerTask);
+    if (mapSpec.by === "hash" && mappers !== undefined && (levels === 2 || mappers > MAX_RUNS)) {
+      const early = planOf({ mappers, reducers: mapSpec.partitions, bytes: 0 }, 2);
+      const mapped = this.#map(inputs);
+      const merged = await this.#mergeRows(mapped, early, mappers);
+      await mapped.done;
+      return { mapped, merged, plan: planOf(this.#sizeOf(mapped, mapSpec.partitions), 2) };
+    }
+    const mapped = this.#map(inputs);
+    await mapped.done;
+    if (mapSpec.by === "sorted") this.#cuts = cutKeys(mapped.runs, mapSpec.partitions);
+    const size = this.#sizeOf(mapped, this.#partitions);
+    const plan = levels ? planOf(size, levels) : shufflePlan(size);
+    const merged = plan.levels === 2 ? await this.#mergeRows(mapped, plan, size.mappers) : undefined;
+    return { mapped, merged, plan };
+  }
+
+  get #partitions(): number {
+    return this.#cuts ? this.#cuts.length + 1 : this.#call.mapSpec.partitions;
+  }
+
+  #sizeOf(mapped: Stage<StoredRun>, reducers: number): ShuffleSize {
+    return { mappers: mapped.runs.length, reducers, bytes: storedBytes(mapped) };
+  }
+
+  #map(inputs: unknown): GrowingStage<StoredRun> {
     const { mapSpec: spec, itemsPerTask, stage } = this.#call;
     if (isJob(inputs)) {
       const mapAll = () => this.#pool.map((item: unknown, ctx) => mapItems(spec, [item], ctx), inputs, stage);
-      const runs = await mapAll();
       // Items of a job are known to its own tasks alone, one by one: all are mapped again.
-      const remake = async (lost: readonly number[]) => {
+      return growingStage(mapAll(), async (lost) => {
         const again = await mapAll();
-        for (const run of lost) runs[run] = again[run]!;
-      };
-      return { runs, remake, remade: 0 };
+        return lost.map((run) => again[run]!);
+      });
     }
     const kept: unknown[][] = [];
     const groups = keeping(groupsOf(inputs, itemsPerTask), kept);
     const mapGroups = (items: MapItems<unknown[]>) =>
       this.#pool.map((group: unknown[], ctx) => mapItems(spec, group, ctx), items, stage);
-    const runs = await mapGroups(groups);
-    const remake = async (lost: readonly number[]) => {
-      const again = await mapGroups(lost.map((run) => kept[run]!));
-      for (const [i, run] of lost.entries()) runs[run] = again[i]!;
-    };
-    return { runs, remake, remade: 0 };
+    return growingStage(mapGroups(groups), (lost) => mapGroups(lost.map((run) => kept[run]!)));
   }
 
-  /** The level between: each task merges some partitions of some runs. */
-  async merge(mapped: Stage<StoredRun>, plan: ShufflePlan): Promise<Stage<StoredRun>> {
+  /** The level between: each task merges some partitions of some runs, as soon as all of these are there. */
+  async #mergeRows(mapped: GrowingStage<StoredRun>, plan: ShufflePlan, mappers: number) {
+    const cells = cellsOf(plan, mappers, this.#partitions);
+    const columns = Math.ceil(this.#partitions / plan.partitionsPerMerge);
+    const runs: StoredRun[] = [];
+    const merge = async (chosen: readonly number[]) => {
+      const made = await this.#merge(mapped, cells, chosen);
+      for (const [i, cell] of chosen.entries()) runs[cell] = made[i]!;
+    };
+    const rows = Array.from({ length: cells.length / columns }, async (_, row) => {
+      const first = row * columns;
+      const { firstRun, pastRun } = cells[first]!;
+      await mapped.until(firstRun, pastRun);
+      await merge([...numbersFrom(first, first + columns)]);
+    });
+    await allOf(rows);
+    return { runs, remake: merge, remade: 0 };
+  }
+
+  #merge(mapped: Stage<StoredRun>, cells: readonly Cell[], chosen: readonly number[]) {
     const { mapSpec, stage } = this.#call;
     const { map: _map, ...spec } = mapSpec;
-    const { mappersPerMerge, partitionsPerMerge } = plan;
-    const cells: { firstRun: number; partition: number; partitions: number }[] = [];
-    for (let firstRun = 0; firstRun < mapped.runs.length; firstRun += mappersPerMerge) {
-      for (let partition = 0; partition < spec.partitions; partition += partitionsPerMerge) {
-        const partitions = Math.min(partitionsPerMerge, spec.partitions - partition);
-        cells.push({ firstRun, partition, partitions });
-      }
-    }
-    const inputOf = ({ firstRun, partition, partitions }: (typeof cells)[number]) => {
-      const lastRun = Math.min(firstRun + mappersPerMerge, mapped.runs.length);
-      const reads: number[] = [];
-      for (let run = firstRun; run < lastRun; run++) {
-        addRead(reads, mapped.runs[run]!, run, partition, partition + partitions);
-      }
-      return { partition, partitions, reads: Float64Array.from(reads) };
+    const inputOf = ({ firstRun, pastRun, partition, partitions }: Cell) => {
+      const own = numbersFrom(firstRun, pastRun);
+      const low = this.#cuts?.[partition - 1];
+      const high = this.#cuts?.[partition + partitions - 1];
+      const reads = this.#cuts
+        ? rangeReads(mapped.runs, own, low, high)
+        : partitionReads(mapped.runs, own, partition, partition + partitions);
+      return { partition, partitions, reads, low, high };
     };
-    const mergeSome = (chosen: readonly number[]) =>
-      overRuns(mapped, chosen, (indexes) => {
-        const names = this.#pool.broadcast(mapped.runs.map(({ name }) => name));
-        const inputs = indexes.map((i) => inputOf(cells[i]!));
-        return this.#pool.map((input, ctx) => mergeRuns(spec, input, names.value, ctx), inputs, stage);
-      });
-    const runs = await mergeSome([...cells.keys()]);
-    const remake = async (lost: readonly number[]) => {
-      const again = await mergeSome(lost);
-      for (const [i, run] of lost.entries()) runs[run] = again[i]!;
-    };
-    return { runs, remake, remade: 0 };
+    return overRuns(mapped, chosen, (indexes) => {
+      const names = this.#pool.broadcast(namesOf(mapped));
+      const inputs = indexes.map((i) => inputOf(cells[i]!));
+      return this.#pool.map((input, ctx) => mergeRuns(spec, input, names.value, ctx), inputs, stage);
+    });
   }
 
-  reduce(from: Stage<StoredRun>, plan: ShufflePlan | undefined): Promise<Reduced[]> {
+  reduce(from: Stage<StoredRun>, plan: ShufflePlan): Promise<Reduced[]> {
     const { reduceSpec: spec, stage } = this.#call;
-    const cuts = spec.by === "sorted" ? cutKeys(from.runs, spec.partitions) : undefined;
-    const columns = plan ? Math.ceil(spec.partitions / plan.partitionsPerMerge) : 1;
+    const partitions = this.#partitions;
+    const isMerged = plan.levels === 2;
     const inputOf = (partition: number): MergeInput => {
-      const reads: number[] = [];
-      if (cuts) {
-        const [low, high] = [cuts[partition - 1], cuts[partition]];
-        for (const [i, run] of from.runs.entries()) {
-          const { offset, length } = rangeOf(run, low, high);
-          if (length > 0) reads.push(i, offset, length);
-        }
-        return { partition, reads: Float64Array.from(reads), low, high };
-      }
-      // Of merged runs, those of this partition's column have it, as one of their own.
-      const width = plan?.partitionsPerMerge ?? spec.partitions;
-      const column = Math.floor(partition / width);
-      const own = partition - column * width;
-      for (let run = column; run < from.runs.length; run += columns) {
-        addRead(reads, from.runs[run]!, run, own, own + 1);
-      }
-      return { partition, reads: Float64Array.from(reads) };
+      const own = isMerged
+        ? runsOfPartition(plan, from.runs.length, partitions, partition)
+        : from.runs.keys();
+      const [low, high] = [this.#cuts?.[partition - 1], this.#cuts?.[partition]];
+      if (this.#cuts) return { partition, reads: rangeReads(from.runs, own, low, high), low, high };
+      const inRun = isMerged ? partition % plan.partitionsPerMerge : partition;
+      return { partition, reads: partitionReads(from.runs, own, inRun, inRun + 1) };
     };
-    const partitions = cuts ? cuts.length + 1 : spec.partitions;
-    return overRuns(from, [...new Array(partitions).keys()], (indexes) => {
-      const names = this.#pool.broadcast(from.runs.map(({ name }) => name));
+    return overRuns(from, [...numbersFrom(0, partitions)], (indexes) => {
+      const names = this.#pool.broadcast(namesOf(from));
       const inputs = indexes.map(inputOf);
       return this.#pool.map((input, ctx) => reducePartition(spec, input, names.value, ctx), inputs, stage);
     });
   }
 }
 
-function addRead(reads: number[], { offsets }: StoredRun, run: number, from: number, to: number): void {
-  const offset = offsets[from]!;
-  const length = offsets[to]! - offset;
-  if (length > 0) reads.push(run, offset, length);
+/** Reads of some partitions of some runs: three numbers each (`MergeInput`). */
+function partitionReads(
+  runs: readonly StoredRun[],
+  chosen: Iterable<number>,
+  from: number,
+  to: number,
+): Float64Array {
+  const reads: number[] = [];
+  for (const run of chosen) {
+    const { offsets } = runs[run]!;
+    const length = offsets[to]! - offsets[from]!;
+    if (length > 0) reads.push(run, offsets[from]!, length);
+  }
+  return Float64Array.from(reads);
 }
 
 export const isJob = (value: unknown): value is MapItems<unknown> =>
@@ -175,6 +203,16 @@ export const isJob = (value: unknown): value is MapItems<unknown> =>
 
 const ARRAY_TASKS = 64;
 const STREAM_ITEMS = 1000;
+
+/** How many tasks map them, where it is known before. */
+function countOfTasks(inputs: unknown, itemsPerTask: number | undefined): number | undefined {
+  const items = inputs instanceof Dataset ? inputs.parts : inputs;
+  if (!Array.isArray(items) || items.length === 0) return undefined;
+  if (itemsPerTask !== undefined) return Math.ceil(items.length / itemsPerTask);
+  // Handles go one by one, also beside others: then it isn't known.
+  if (items.some(isHandle)) return items.every(isHandle) ? items.length : undefined;
+  return Math.ceil(items.length / Math.ceil(items.length / ARRAY_TASKS));
+}
 
 /** Items as they go to tasks: handles of files one by one, others some at a time. */
 export async function* groupsOf(

@@ -1,7 +1,5 @@
-import { randomBytes } from "node:crypto";
-import { UsageError } from "../errors.ts";
-import type { CallOptions, Context, Pool, PoolSlice, Resolved, StoredObject } from "../index.ts";
-import { integer, type Rule } from "../options.ts";
+import type { Context, Pool, Resolved, StoredObject } from "../index.ts";
+import type { Rule } from "../options.ts";
 import type { Dataset } from "./dataset.ts";
 import {
   type DatasetOutput,
@@ -10,14 +8,9 @@ import {
   type ObjectsOutput,
   type StageOptions,
 } from "./map-reduce.ts";
-import { aFunction, checkStage, isPrefix, oneOf } from "./options.ts";
-import { cutKeys, rangeOf } from "./partitioner.ts";
-import type { ShufflePlan } from "./plan.ts";
-import { mergeRecordRuns, mergeRecords, type RecordRun, type RecordSpec, sortSlice } from "./record-tasks.ts";
-import type { RecordRule } from "./records.ts";
-import type { MergeInput } from "./shuffle-spec.ts";
-import { memoryBytesOf, mergePlan, partitionsOf, sliceBytesOf } from "./sort-plan.ts";
-import { clean, overRuns, type Stage } from "./stage.ts";
+import { aFunction, checkStage, SHUFFLE_RULES } from "./options.ts";
+import type { ShuffleReport } from "./shuffle.ts";
+import { sortRecords } from "./sort-records.ts";
 
 /** Options of every sort. */
 export interface SortOptions extends StageOptions {
@@ -25,6 +18,12 @@ export interface SortOptions extends StageOptions {
   partitions?: number;
   /** How intermediate data is compressed; default "none" for records and lines, "zstd" by key. */
   compression?: "zstd" | "deflate" | "none";
+  /** 1: merged from all runs at once; 2: with merging tasks between. By default as `shufflePlan` says. */
+  levels?: 1 | 2;
+  /** Stores for intermediate data in place of the pool's; as of `mapReduce`. */
+  via?: string | readonly string[];
+  /** Called once, at the end; `pairs` are the records. */
+  onReport?: (report: ShuffleReport) => void;
 }
 
 /** A sort of values by a key. */
@@ -47,8 +46,6 @@ export interface SortRecords extends SortOptions {
   keyOffset?: number;
   /** Memory of a task in MiB, 64…65,536, default 256; `memoryMb` of the workers is set to it where it is given. */
   memoryMb?: number;
-  /** 1: tasks merge ranges of all runs; 2: with a level of merges between. By default as the plan of the sort says. */
-  levels?: 1 | 2;
   /** Where the sorted objects go: `<objects>/part-00000` and so on, in total order. */
   output: { objects: string };
 }
@@ -91,7 +88,11 @@ export async function sort(pool: Pool, input: unknown, options: object): Promise
 
 function sortValues(pool: Pool, items: Inputs<unknown>, options: SortByKey<unknown>): Promise<unknown> {
   const { key, ...rest } = options;
-  checkStage({ ...rest, key }, { ...SHARED_RULES, key: aFunction, output: anything }, "sort");
+  checkStage(
+    { ...rest, key },
+    { ...SHUFFLE_RULES, onReport: aFunction, key: aFunction, output: anything },
+    "sort",
+  );
   return mapReduce(pool, items, {
     ...rest,
     by: "sorted",
@@ -103,192 +104,3 @@ function sortValues(pool: Pool, items: Inputs<unknown>, options: SortByKey<unkno
 }
 
 const anything: Rule = { check: () => true, expected: "" };
-const SHARED_RULES: Record<string, Rule> = {
-  partitions: integer(1, 100_000),
-  compression: oneOf("zstd", "deflate", "none"),
-};
-const MAX_RECORD_BYTES = 65_536;
-const RECORD_RULES: Record<string, Rule> = {
-  ...SHARED_RULES,
-  lines: oneOf(true),
-  recordBytes: integer(1, MAX_RECORD_BYTES),
-  keyBytes: integer(1, MAX_RECORD_BYTES),
-  keyOffset: integer(0, MAX_RECORD_BYTES - 1),
-  memoryMb: integer(64, MAX_RECORD_BYTES),
-  levels: oneOf(1, 2),
-  output: {
-    check: (v) => isPrefix((v as { objects?: unknown } | null)?.objects),
-    expected: '{ objects: "sorted" }',
-  },
-};
-
-async function sortRecords(
-  pool: Pool,
-  patterns: string | readonly string[],
-  options: SortRecords,
-): Promise<StoredObject[]> {
-  const { stage } = checkStage(options, RECORD_RULES, "sort");
-  if (options.output === undefined) {
-    throw new UsageError("BAD_OPTION", "sort: option output is missing", {
-      remedy: 'Say where the sorted objects go: { output: { objects: "sorted" } }.',
-      details: { option: "output" },
-    });
-  }
-  const rule = ruleOf(options);
-  const memoryBytes = memoryBytesOf(options.memoryMb);
-  const prefix = `dataflow/${randomBytes(8).toString("hex")}`;
-  const compression = options.compression ?? "none";
-  const spec: RecordSpec = { prefix, output: options.output.objects, rule, memoryBytes, compression };
-  const sliceBytes = sliceBytesOf(memoryBytes);
-  const cut = rule.kind === "lines" ? { sliceBytes } : { sliceBytes, recordBytes: rule.recordBytes };
-  const slices = pool.slices(patterns, { ...cut, decompress: false });
-  try {
-    const sorted = await sortSlices(pool, spec, slices, stage);
-    const merges = new RecordMerges(pool, spec, sorted, options, stage);
-    return await merges.output();
-  } finally {
-    await clean(pool, prefix);
-  }
-}
-
-async function sortSlices(
-  pool: Pool,
-  spec: RecordSpec,
-  slices: AsyncIterable<PoolSlice>,
-  stage: CallOptions,
-): Promise<Stage<RecordRun>> {
-  const kept: PoolSlice[] = [];
-  const sortAll = (items: AsyncIterable<PoolSlice> | PoolSlice[]) =>
-    pool.map((slice: PoolSlice, ctx) => sortSlice(spec, slice, ctx), items, stage);
-  const runs = await sortAll(keeping(slices, kept));
-  const remake = async (lost: readonly number[]) => {
-    const again = await sortAll(lost.map((run) => kept[run]!));
-    for (const [i, run] of lost.entries()) runs[run] = again[i]!;
-  };
-  return { runs, remake, remade: 0 };
-}
-
-/** The merges of sorted runs: of all runs at once, or with a level between. */
-class RecordMerges {
-  readonly #pool: Pool;
-  readonly #spec: RecordSpec;
-  readonly #sorted: Stage<RecordRun>;
-  readonly #stage: CallOptions;
-  readonly #cuts: readonly Uint8Array[];
-  readonly #plan: ShufflePlan;
-
-  constructor(
-    pool: Pool,
-    spec: RecordSpec,
-    sorted: Stage<RecordRun>,
-    { partitions, levels }: Pick<SortRecords, "partitions" | "levels">,
-    stage: CallOptions,
-  ) {
-    this.#pool = pool;
-    this.#spec = spec;
-    this.#sorted = sorted;
-    this.#stage = stage;
-    const { runs } = sorted;
-    this.#cuts = cutKeys(runs, partitionsOf(runs.length, partitions));
-    const bytes = runs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const size = { runs: runs.length, partitions: this.#cuts.length + 1, bytes };
-    this.#plan = mergePlan(size, spec.memoryBytes, levels);
-  }
-
-  /** The objects of the output, in order. */
-  async output(): Promise<StoredObject[]> {
-    const spec = this.#spec;
-    const { levels, partitionsPerMerge } = this.#plan;
-    const from = levels === 2 ? await this.#between() : this.#sorted;
-    const columns = this.#columns;
-    const ofColumn = (partition: number) =>
-      levels === 1
-        ? every(0, from.runs.length)
-        : every(Math.floor(partition / partitionsPerMerge), from.runs.length, columns);
-    const inputOf = (partition: number) =>
-      this.#inputOf(from.runs, ofColumn(partition), partition, partition + 1);
-    const merged = await overRuns(from, [...new Array(this.#cuts.length + 1).keys()], (tasks) => {
-      const names = this.#pool.broadcast(from.runs.map(({ name }) => name));
-      const inputs = tasks.map(inputOf);
-      return this.#pool.map((input, ctx) => mergeRecords(spec, input, names.value, ctx), inputs, this.#stage);
-    });
-    return merged.map(({ object }) => object);
-  }
-
-  /** Runs of some partitions of some runs each: row by row. */
-  async #between(): Promise<Stage<RecordRun>> {
-    const spec = this.#spec;
-    const from = this.#sorted;
-    const { mappersPerMerge, partitionsPerMerge, merges } = this.#plan;
-    const inputOf = (cell: number) => {
-      const first = (cell % this.#columns) * partitionsPerMerge;
-      const row = Math.floor(cell / this.#columns);
-      const end = Math.min((row + 1) * mappersPerMerge, from.runs.length);
-      return this.#inputOf(from.runs, every(row * mappersPerMerge, end), first, first + partitionsPerMerge);
-    };
-    const mergeSome = (cells: readonly number[]) =>
-      overRuns(from, cells, (tasks) => {
-        const names = this.#pool.broadcast(from.runs.map(({ name }) => name));
-        const inputs = tasks.map(inputOf);
-        return this.#pool.map(
-          (input, ctx) => mergeRecordRuns(spec, input, names.value, ctx),
-          inputs,
-          this.#stage,
-        );
-      });
-    const runs = await mergeSome([...new Array(merges).keys()]);
-    const remake = async (lost: readonly number[]) => {
-      for (const [i, run] of (await mergeSome(lost)).entries()) runs[lost[i]!] = run;
-    };
-    return { runs, remake, remade: 0 };
-  }
-
-  get #columns(): number {
-    return Math.ceil((this.#cuts.length + 1) / this.#plan.partitionsPerMerge);
-  }
-
-  /** The ranges of the partitions from `first` up to `end`, in the runs of these numbers. */
-  #inputOf(runs: readonly RecordRun[], numbers: Iterable<number>, first: number, end: number): MergeInput {
-    const [low, high] = [this.#cuts[first - 1], this.#cuts[end - 1]];
-    const reads: number[] = [];
-    for (const i of numbers) {
-      const { offset, length } = rangeOf(runs[i]!, low, high);
-      if (length > 0) reads.push(i, offset, length);
-    }
-    return { partition: first, reads: Float64Array.from(reads), low, high };
-  }
-}
-
-/** Numbers from one on, below another. */
-function* every(from: number, below: number, step = 1): Generator<number, void, undefined> {
-  for (let i = from; i < below; i += step) yield i;
-}
-
-function ruleOf(options: SortRecords): RecordRule {
-  const { lines, recordBytes, keyOffset = 0 } = options;
-  if ((lines === undefined) === (recordBytes === undefined)) {
-    throw new UsageError("BAD_ARGUMENT", "sort: it isn't said what to sort by, or twice", {
-      remedy: "Give one of { key }, { lines: true } and { recordBytes, keyBytes }.",
-    });
-  }
-  if (recordBytes === undefined) return { kind: "lines" };
-  const keyBytes = options.keyBytes ?? recordBytes - keyOffset;
-  if (keyOffset + keyBytes > recordBytes || keyBytes < 1) {
-    throw new UsageError(
-      "BAD_OPTION",
-      `sort: the key ends ${keyOffset + keyBytes} bytes behind the start of a record`,
-      {
-        remedy: `keyOffset + keyBytes is ${recordBytes}, recordBytes, at most.`,
-        details: { option: "keyBytes" },
-      },
-    );
-  }
-  return { kind: "fixed", recordBytes, keyOffset, keyBytes };
-}
-
-async function* keeping<T>(items: AsyncIterable<T>, kept: T[]): AsyncGenerator<T> {
-  for await (const item of items) {
-    kept.push(item);
-    yield item;
-  }
-}

@@ -1,5 +1,6 @@
 import { KingletError } from "../errors.ts";
 import type { Job, Pool } from "../index.ts";
+import { cleanRuns } from "./run-store.ts";
 import type { Lost } from "./shuffle-spec.ts";
 
 /** The runs that tasks have written, and how to make some of them again. */
@@ -8,6 +9,57 @@ export interface Stage<Run extends { readonly name: string }> {
   remake(lost: readonly number[]): Promise<void>;
   /** Runs that were made again. */
   remade: number;
+}
+
+/** A stage whose runs are still being written. */
+export interface GrowingStage<Run extends { readonly name: string }> extends Stage<Run> {
+  /** When runs `from` to `past` are there, with all others or before. */
+  until(from: number, past: number): Promise<void>;
+  /** When all are. */
+  readonly done: Promise<void>;
+}
+
+/** The results of a job as runs, each from the moment on when it is there. */
+export function growingStage<Run extends { readonly name: string }>(
+  job: Job<Run>,
+  makeAgain: (lost: readonly number[]) => PromiseLike<readonly Run[]>,
+): GrowingStage<Run> {
+  const runs: Run[] = [];
+  const waiting = new Set<{ from: number; past: number; missing: number; resolve(): void }>();
+  const collect = async () => {
+    for await (const { index, value } of job.completed()) {
+      runs[index] = value;
+      for (const one of waiting) {
+        if (index < one.from || index >= one.past || --one.missing > 0) continue;
+        waiting.delete(one);
+        one.resolve();
+      }
+    }
+  };
+  const done = collect();
+  const until = (from: number, past: number) =>
+    new Promise<void>((resolve, reject) => {
+      let missing = past - from;
+      for (let run = from; run < past; run++) if (runs[run] !== undefined) missing--;
+      if (missing === 0) resolve();
+      else waiting.add({ from, past, missing, resolve });
+      done.catch(reject);
+    });
+  const remake = async (lost: readonly number[]) => {
+    const again = await makeAgain(lost);
+    for (const [i, run] of lost.entries()) runs[run] = again[i]!;
+  };
+  return { runs, until, done, remake, remade: 0 };
+}
+
+/** By the number of the run; "" for those that aren't there yet. */
+export const namesOf = ({ runs }: Stage<{ readonly name: string }>): string[] =>
+  Array.from(runs, (run) => (run as { readonly name: string } | undefined)?.name ?? "");
+
+/** Waits for all, also where one fails: then it throws its error. */
+export async function allOf(promises: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises))
+    if (result.status === "rejected") throw result.reason;
 }
 
 /** How often runs that get lost are made again before it is an error. */
@@ -50,8 +102,4 @@ export function lostForGood(names: readonly string[]): KingletError {
 }
 
 /** Removes all objects whose names begin with the prefix and a `/`. */
-export async function clean(pool: Pool, prefix: string): Promise<void> {
-  const keys: string[] = [];
-  for await (const { key } of pool.store.list(`${prefix}/`)) keys.push(key);
-  await pool.store.delete(...keys);
-}
+export const clean = (pool: Pool, prefix: string): Promise<void> => cleanRuns(pool.store, prefix);

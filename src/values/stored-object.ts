@@ -1,7 +1,7 @@
 import { KingletError, UsageError } from "../errors.ts";
 import { NAMED } from "../job/keys.ts";
 import type { GetOptions, ObjectStore } from "../storage/contract.ts";
-import { type StoreLocation, storeAt } from "../storage/locate.ts";
+import { parseStoreLocation, type StoreLocation, storeAt } from "../storage/locate.ts";
 
 /** A part of an object; one that reaches past the end is cut short. A part isn't checked against the object's checksum. */
 export interface ByteRange {
@@ -56,6 +56,15 @@ export class NamedStore {
   constructor(location: StoreLocation, store?: ObjectStore) {
     this.location = location;
     this.#store = store;
+  }
+
+  /**
+   * The named objects of another store, which is opened when it is first used: a folder, `s3://…` or `redis://…`, as the
+   * option `storage`. Handles of its objects may be passed on, too. @throws UsageError BAD_OPTION
+   * @example const hot = ctx.store.at("redis://cache:6379/1");
+   */
+  at(storage: string): NamedStore {
+    return new NamedStore(parseStoreLocation(storage));
   }
 
   #opened(): ObjectStore | Promise<ObjectStore> {

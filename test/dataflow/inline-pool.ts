@@ -46,8 +46,7 @@ export function inlinePool({ store, attemptStore = () => store }: InlinePoolOpti
     }
   }
 
-  async function runAll(fn: never, items: AsyncIterable<unknown>): Promise<unknown[]> {
-    const results: unknown[] = [];
+  async function runEach(fn: never, items: AsyncIterable<unknown>, results: unknown[]): Promise<unknown[]> {
     const waiting: { item: unknown; index: number }[] = [];
     for await (const item of items) waiting.push({ item, index: waiting.length });
     const next = waiting.values();
@@ -56,6 +55,14 @@ export function inlinePool({ store, attemptStore = () => store }: InlinePoolOpti
     };
     await Promise.all([work(), work()]);
     return results;
+  }
+
+  function runAll(fn: never, items: AsyncIterable<unknown>) {
+    const all = runEach(fn, items, []);
+    async function* completed() {
+      for (const [index, value] of (await all).entries()) yield { index, value };
+    }
+    return Object.assign(all, { completed });
   }
 
   const pool = {
