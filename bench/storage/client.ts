@@ -15,6 +15,7 @@ export const CLIENTS = {
   "plain files": "disk",
   "kinglet, S3": "s3",
   "bare HTTP": "s3",
+  "bare HTTP, signed": "s3",
   "aws-sdk": "s3",
   "kinglet, Redis": "redis",
   "bare ioredis": "redis",
@@ -46,6 +47,8 @@ export async function openClient(name: ClientName, place: Place): Promise<Storag
       return (await import("./plain-files.ts")).openPlainFiles(`${place.folder}/plain-files`);
     case "bare HTTP":
       return (await import("./bare-http.ts")).openBareHttp(place.s3!);
+    case "bare HTTP, signed":
+      return (await import("./signed-http.ts")).openSignedHttp(place.s3!);
     case "aws-sdk":
       return (await import("./aws-sdk.ts")).openAwsSdk(place.s3!);
     case "bare ioredis":

@@ -104,7 +104,10 @@ interface Layout {
   readonly port: number;
 }
 
-/** One of each, nothing replicated, no authentication inside, and a monitor that decides at once (8 s off the start). */
+/**
+ * One of each, nothing replicated, no authentication inside, and a monitor that decides at once (8 s off the start). What
+ * was deleted is soon gone: otherwise it would fill the memory for two hours more, and a full server stops answering.
+ */
 const cephConfig = ({ folder, clusterId, monitorPort, port }: Layout): string => `[global]
 fsid = ${clusterId}
 mon host = v1:127.0.0.1:${monitorPort}
@@ -150,5 +153,7 @@ rgw run sync thread = false
 rgw enable apis = s3, admin
 rgw override bucket index max shards = 1
 rgw thread pool size = 64
+rgw gc obj min wait = 1
+rgw gc processor period = 1
 keyring = /dev/null
 `;

@@ -87,7 +87,7 @@ describeWith("s3", "S3 behind a network that fails", (s3) => {
   it("what stays wrong is STORE_CORRUPT, and names the key", async () => {
     const { proxy, store } = await open();
     await store.put("a/b", patternOf(10_000));
-    for (let i = 0; i < 2; i += 1) proxy.force("corrupted", (method) => method === "GET");
+    for (let i = 0; i < 4; i += 1) proxy.force("corrupted", (method) => method === "GET");
     await expect(store.get("a/b")).rejects.toMatchObject({ code: "STORE_CORRUPT", key: "a/b" });
     proxy.force("corrupted", (method) => method === "GET");
     await expect(all(store.getStream("a/b"))).rejects.toMatchObject({ code: "STORE_CORRUPT", key: "a/b" });
@@ -98,7 +98,8 @@ describeWith("s3", "S3 behind a network that fails", (s3) => {
     const pieces = Array.from({ length: 17 }, () => patternOf(MEBIBYTE));
     await store.put("big", streamOf(...pieces));
     expect((await store.get("big")).byteLength).toBe(17 * MEBIBYTE);
-    for (let i = 0; i < 4; i += 1) proxy.force("corrupted", (method) => method === "GET");
+    // Four reads of two pieces.
+    for (let i = 0; i < 8; i += 1) proxy.force("corrupted", (method) => method === "GET");
     await expect(store.get("big")).rejects.toMatchObject({ code: "STORE_CORRUPT", key: "big" });
   });
 

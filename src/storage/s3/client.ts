@@ -1,12 +1,13 @@
-import { createHash, hash } from "node:crypto";
 import type { CredentialSource } from "../../aws/credentials.ts";
-import { type Credentials, escapePath, escapeQuery, SHA256_OF_NOTHING, Signer } from "../../aws/sign.ts";
+import { type Credentials, escapePath, escapeQuery, Signer } from "../../aws/sign.ts";
 import type { Clock } from "../../clock.ts";
 import type { StoreError } from "../../errors.ts";
 import { chain } from "../../maybe.ts";
+import type { MaybePromise } from "../contract.ts";
 import type { Throttle } from "../layers/throttle.ts";
 import { type Concern, failureOf, lostFailure } from "./failures.ts";
 import type { S3Address } from "./location.ts";
+import { type Proof, Prover } from "./proof.ts";
 import type { HttpRequest, HttpResponse, RequestBody, Transport } from "./transport.ts";
 
 export interface S3Request {
@@ -43,11 +44,13 @@ export interface S3ClientParts {
 export class S3Client {
   readonly #parts: S3ClientParts;
   readonly #signer: Signer;
+  readonly #prover: Prover;
   readonly #counts = new Map<string, number>();
 
   constructor(parts: S3ClientParts) {
     this.#parts = parts;
     this.#signer = new Signer(parts.address.region, "s3");
+    this.#prover = new Prover(parts.address.origin.startsWith("https:"));
   }
 
   /** HTTP requests sent so far, by method: what S3 charges for. */
@@ -90,7 +93,11 @@ export class S3Client {
     }
   }
 
-  #dispatch(request: S3Request, credentials: Credentials): Promise<HttpResponse> {
+  #dispatch(request: S3Request, credentials: Credentials): MaybePromise<HttpResponse> {
+    return chain(this.#prover.proofOf(request.body), (proof) => this.#send(request, credentials, proof));
+  }
+
+  #send(request: S3Request, credentials: Credentials, proof: Proof): Promise<HttpResponse> {
     const { address, transport, clock } = this.#parts;
     const { method, object, body, signal, into } = request;
     const path = object === undefined ? address.basePath || "/" : `${address.basePath}/${escapePath(object)}`;
@@ -101,8 +108,8 @@ export class S3Client {
         host: address.host,
         path,
         query,
-        headers: request.headers ?? {},
-        bodySha256: sha256Of(body),
+        headers: { ...request.headers, ...proof.headers },
+        bodySha256: proof.sha256,
       },
       credentials,
       clock.nowMs(),
@@ -130,16 +137,6 @@ export class S3Client {
       ...(key === undefined ? {} : { key }),
     };
   }
-}
-
-/** Of the whole body: the server compares, and refuses what was changed on its way. */
-function sha256Of(body: RequestBody | undefined): string {
-  if (body === undefined) return SHA256_OF_NOTHING;
-  if ("sha256" in body) return body.sha256;
-  if (body.length === 1) return hash("sha256", body[0]!);
-  const digest = createHash("sha256");
-  for (const chunk of body) digest.update(chunk);
-  return digest.digest("hex");
 }
 
 const hasExpired = (failure: StoreError): boolean =>

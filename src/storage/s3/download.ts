@@ -1,9 +1,10 @@
 import type { GetOptions } from "../contract.ts";
 import { corrupt } from "../failures.ts";
 import type { Retry } from "../layers/retry.ts";
-import { bodyCheck } from "./checksums.ts";
+import { type BodyCheck, bodyCheck } from "./checksums.ts";
 import type { S3Client, S3Request } from "./client.ts";
-import { type HttpResponse, unfilled } from "./transport.ts";
+import { unfilled } from "./http/answer.ts";
+import type { HttpResponse } from "./transport.ts";
 
 export interface DownloadParts {
   readonly client: S3Client;
@@ -15,6 +16,9 @@ export interface DownloadParts {
 /** A stream asks for so much at a time; so many pieces are on their way at once, which bounds its memory. */
 export const PIECE_BYTES = 16 * 1024 * 1024;
 const PIECES_IN_FLIGHT = 4;
+
+/** What doesn't match its checksum is read again: a bad network seldom damages it so often. */
+const READS = 4;
 
 /** Beyond any object (S3's largest has 5 TiB): "to its end". */
 const NO_END = 2 ** 50;
@@ -28,36 +32,42 @@ export async function getObject(
     const { start, end } = boundsOf(range);
     return (await getPiece(parts, key, start, end, signal)).body;
   }
-  try {
-    return await getWhole(parts, key, signal);
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== "STORE_CORRUPT") throw error;
-    // Perhaps it was damaged on its way to here, or replaced meanwhile.
-    return getWhole(parts, key, signal);
+  for (let reads = 1; ; reads += 1) {
+    try {
+      return await getWhole(parts, key, signal);
+    } catch (error) {
+      // Perhaps it was damaged on its way to here, or replaced meanwhile.
+      if ((error as { code?: unknown }).code !== "STORE_CORRUPT" || reads === READS) throw error;
+    }
   }
 }
 
-/** Most objects are one piece; the others' pieces come side by side. */
+/** Most objects are one piece; of others the further pieces are fetched as soon as the first one's headers tell the size. */
 async function getWhole(
   parts: DownloadParts,
   key: string,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   let whole = new Uint8Array(0);
-  const first = await getPiece(parts, key, 0, PIECE_BYTES, signal, (headers) => {
+  const size = Promise.withResolvers<number>();
+  const place = (headers: Readonly<Record<string, string>>): Uint8Array => {
     const totalBytes = totalOf(headers) || 0;
-    whole = unfilled(totalBytes);
+    if (whole.byteLength !== totalBytes) whole = unfilled(totalBytes);
+    size.resolve(totalBytes);
     return whole.subarray(0, Math.min(totalBytes, PIECE_BYTES));
-  });
-  const { body, headers, totalBytes } = first;
-  if (body.byteLength === totalBytes) {
+  };
+  const first = parts.retry(() => getPiece(parts, key, 0, PIECE_BYTES, signal, place), signal);
+  first.then(({ totalBytes }) => size.resolve(totalBytes), size.reject);
+  const totalBytes = await size.promise;
+  if (totalBytes <= PIECE_BYTES || whole.byteLength === 0) {
+    const { body, headers } = await first;
     verify(headers, body, key, parts.where);
     return body;
   }
-  if (body.buffer !== whole.buffer) whole = unfilled(totalBytes);
-  const check = bodyCheck(headers);
+  let check: BodyCheck | undefined;
   let filledBytes = 0;
   for await (const piece of pieces(parts, key, { first, start: 0, end: totalBytes, signal, into: whole })) {
+    if (filledBytes === 0) check = bodyCheck((await first).headers);
     // Most are there already.
     if (piece.buffer !== whole.buffer) whole.set(piece, filledBytes);
     filledBytes += piece.byteLength;
@@ -75,17 +85,13 @@ export async function* streamObject(
   { range, signal }: GetOptions,
 ): AsyncIterable<Uint8Array> {
   const { start, end } = range === undefined ? { start: 0, end: NO_END } : boundsOf(range);
-  const first = await parts.retry(
+  const first = parts.retry(
     () => getPiece(parts, key, start, Math.min(start + PIECE_BYTES, end), signal),
     signal,
   );
-  const check = range === undefined ? bodyCheck(first.headers) : undefined;
-  for await (const body of pieces(parts, key, {
-    first,
-    start,
-    end: Math.min(end, first.totalBytes),
-    signal,
-  })) {
+  const { headers, totalBytes } = await first;
+  const check = range === undefined ? bodyCheck(headers) : undefined;
+  for await (const body of pieces(parts, key, { first, start, end: Math.min(end, totalBytes), signal })) {
     check?.add(body);
     if (body.byteLength > 0) yield body;
   }
@@ -94,7 +100,7 @@ export async function* streamObject(
 
 interface Span {
   /** The piece at `start`. */
-  readonly first: Piece;
+  readonly first: Promise<Piece>;
   readonly start: number;
   readonly end: number;
   readonly signal: AbortSignal | undefined;
@@ -120,10 +126,11 @@ async function* pieces(parts: DownloadParts, key: string, span: Span): AsyncIter
   };
   try {
     fetchAhead();
-    yield first.body;
+    const { body, headers } = await first;
+    yield body;
     for (let coming = ahead.shift(); coming !== undefined; coming = ahead.shift()) {
       const piece = await coming;
-      if (piece.headers["etag"] !== first.headers["etag"]) {
+      if (piece.headers["etag"] !== headers["etag"]) {
         throw corrupt(key, parts.where, "it was replaced while it was being read");
       }
       fetchAhead();

@@ -204,18 +204,18 @@ function skewOf({ xml, headers, nowMs }: Answer): string {
 
 const UNREACHABLE = "Check the endpoint and the region of the storage, the network, and proxies.";
 
-/** What undici and the system call the ways in which no answer comes. */
+/** What HttpFailures and the system call the ways in which no answer comes. */
 const LOST: Readonly<Record<string, { readonly reason: string; readonly remedy?: string }>> = {
   ECONNREFUSED: { reason: "nothing listens there (connection refused)", remedy: UNREACHABLE },
   ENOTFOUND: { reason: "there is no such host", remedy: UNREACHABLE },
   EAI_AGAIN: { reason: "the host's name can't be looked up", remedy: UNREACHABLE },
   EHOSTUNREACH: { reason: "the host can't be reached", remedy: UNREACHABLE },
   ENETUNREACH: { reason: "the network can't be reached", remedy: UNREACHABLE },
-  UND_ERR_CONNECT_TIMEOUT: { reason: "the server didn't accept a connection in time", remedy: UNREACHABLE },
-  UND_ERR_HEADERS_TIMEOUT: { reason: "the server didn't answer in time" },
-  UND_ERR_BODY_TIMEOUT: { reason: "the server stopped in the middle of its answer" },
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { reason: "the answer was shorter than its length" },
-  UND_ERR_SOCKET: { reason: "the connection broke off" },
+  HTTP_CONNECT_TIMEOUT: { reason: "the server didn't accept a connection in time", remedy: UNREACHABLE },
+  HTTP_NO_ANSWER: { reason: "the server didn't answer in time" },
+  HTTP_ANSWER_STALLED: { reason: "the server stopped in the middle of its answer" },
+  HTTP_ANSWER_SHORT: { reason: "the answer was shorter than its length" },
+  HTTP_BROKEN_OFF: { reason: "the connection broke off" },
   ECONNRESET: { reason: "the connection broke off" },
   EPIPE: { reason: "the connection broke off" },
 };

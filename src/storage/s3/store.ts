@@ -32,7 +32,7 @@ export interface S3StoreOptions {
   readonly stallTimeoutMs?: number;
   /** Tries of the pieces of big objects; whole operations are the retry layer's (`withRetry`). */
   readonly retry?: RetryOptions;
-  /** Default: HTTP by undici. */
+  /** Default: HTTP/1.1. */
   readonly transport?: Transport;
   readonly clock?: Clock;
 }
@@ -91,9 +91,7 @@ class BucketStore implements S3Store {
       bucket: location.bucket,
       where: this.where,
       credentials: options.credentials ?? credentialSource(),
-      transport:
-        options.transport ??
-        createTransport(address.origin, { connections, connectTimeoutMs, stallTimeoutMs }),
+      transport: options.transport ?? createTransport(address.origin, { connectTimeoutMs, stallTimeoutMs }),
       throttle: new Throttle({ maxInFlight: connections, clock }),
       clock,
     });

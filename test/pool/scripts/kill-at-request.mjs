@@ -1,8 +1,7 @@
-// Preloaded into a driver whose store is a server: kills the process (SIGKILL) around its n-th request (HTTP), or write
-// to a connection (Redis).
+// Preloaded into a driver whose store is a server: kills the process (SIGKILL) around its n-th write to a connection. A
+// request to S3 is one write, but for those with big bodies.
 // KILL_AT=n:before (it was not sent) | n:sent (it was, and may take effect when its sender is dead).
 // KILL_COUNT=file: only counts, and writes the number there at the end.
-import { subscribe } from "node:diagnostics_channel";
 import { writeFileSync } from "node:fs";
 import net from "node:net";
 
@@ -24,21 +23,15 @@ function hasSent() {
   if (sent === Number(at) && when === "sent") setImmediate(() => process.kill(process.pid, "SIGKILL"));
 }
 
-subscribe("undici:request:create", creates);
-subscribe("undici:request:bodySent", hasSent);
-
-const isRedis = process.argv[2]?.startsWith("redis");
 const { write } = net.Socket.prototype;
-if (isRedis) {
-  net.Socket.prototype.write = function (...args) {
-    // Workers' pipes have no port.
-    if (this.remotePort === undefined) return write.apply(this, args);
-    creates();
-    const result = write.apply(this, args);
-    hasSent();
-    return result;
-  };
-}
+net.Socket.prototype.write = function (...args) {
+  // Workers' pipes have no port, and are never being connected.
+  if (this.remotePort === undefined && !this.connecting) return write.apply(this, args);
+  creates();
+  const result = write.apply(this, args);
+  hasSent();
+  return result;
+};
 process.on("exit", () => {
   if (process.env.KILL_COUNT && armed()) writeFileSync(process.env.KILL_COUNT, String(created));
 });
