@@ -13,6 +13,18 @@ export interface RedisClientOptions {
   readonly stallTimeoutMs?: number;
 }
 
+const STALL_TIMEOUT_MS = 20_000;
+
+/** A call, and who hears of its end. */
+interface StartedCall<T, R> {
+  readonly request: (commands: RedisCommands) => Promise<T>;
+  readonly action: string;
+  readonly key: string | undefined;
+  readonly use: (answer: T, key: string) => R;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** How often a call is sent again while a cluster moves its slot. */
 const REDIRECTIONS = 8;
 
@@ -28,8 +40,9 @@ export class RedisClient {
   readonly #ioredis: IoRedis;
   readonly #location: RedisLocation;
   readonly #options: RedisClientOptions;
-  readonly #busy = new Busy();
+  readonly #busy: Busy;
   #connectionError: Error | undefined;
+  #gathering = false;
   #closed = false;
 
   private constructor(ioredis: IoRedis, location: RedisLocation, options: RedisClientOptions) {
@@ -37,6 +50,7 @@ export class RedisClient {
     this.#location = location;
     this.#options = options;
     this.description = showRedisLocation(location);
+    this.#busy = this.#watchfulBusy();
     this.#redis = location.cluster ? this.#cluster() : this.#single();
     for (const [name, lua] of Object.entries(SCRIPTS)) {
       this.#redis.defineCommand(name, { lua, numberOfKeys: 2 });
@@ -80,17 +94,33 @@ export class RedisClient {
     key: string | undefined,
     use: (answer: T, key: string) => R = identity as (answer: T) => R,
   ): Promise<R> {
-    if (this.#closed) return Promise.reject(this.failure(undefined, action, key));
+    this.#gather();
+    return new Promise((resolve, reject) => this.start({ request, action, key, use, resolve, reject }));
+  }
+
+  /** As `run`, at once: for who gathers the calls of a turn himself. */
+  start<T, R>({ request, action, key, use, resolve, reject }: StartedCall<T, R>): void {
+    if (this.#closed) {
+      reject(this.failure(undefined, action, key));
+      return;
+    }
     this.#busy.begin();
-    return request(this.commands).then(
+    const useAnswer = (answer: T): void => {
+      try {
+        resolve(use(answer, key!));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    request(this.commands).then(
       (answer) => {
         this.#busy.end();
-        return use(answer, key!);
+        useAnswer(answer);
       },
       (error: unknown) =>
         this.#again(error, request, action, key)
           .finally(() => this.#busy.end())
-          .then((answer) => use(answer, key!)),
+          .then(useAnswer, reject),
     );
   }
 
@@ -160,6 +190,21 @@ export class RedisClient {
   async close(): Promise<void> {
     this.#closed = true;
     this.#redis.disconnect();
+    this.#busy.close();
+  }
+
+  /** Commands of one turn of the event loop go out in one write. ioredis' own pipelines cost as much as the commands. */
+  #gather(): void {
+    if (this.#gathering || this.#location.cluster) return;
+    const { stream } = this.#redis as Redis;
+    // There is none before the first connection.
+    if (!stream) return;
+    this.#gathering = true;
+    stream.cork();
+    process.nextTick(() => {
+      this.#gathering = false;
+      stream.uncork();
+    });
   }
 
   async #again<T>(
@@ -182,10 +227,21 @@ export class RedisClient {
     throw this.failure(error, action, key);
   }
 
+  /** Of one server; the connections of a cluster have ioredis' own timeouts. */
+  #watchfulBusy(): Busy {
+    const streamOf = () => (this.#location.cluster ? undefined : (this.#redis as Redis).stream);
+    const { stallTimeoutMs = STALL_TIMEOUT_MS } = this.#options;
+    return new Busy(
+      stallTimeoutMs,
+      () => streamOf()?.bytesRead,
+      () => streamOf()?.destroy(new Error(`nothing came from the server for ${stallTimeoutMs} ms`)),
+    );
+  }
+
   #single(): Redis {
+    const { socketTimeout: _, ...connection } = this.#connection();
     return new this.#ioredis.Redis({
-      ...this.#connection(),
-      enableAutoPipelining: true,
+      ...connection,
       lazyConnect: true,
       // Calls under way fail at once when the connection breaks, waiting ones when it can't be made: see the class.
       maxRetriesPerRequest: 0,
@@ -219,7 +275,7 @@ export class RedisClient {
       ...(password ? { password } : {}),
       ...(tls ? { tls: {} } : {}),
       connectTimeout: this.#options.connectTimeoutMs ?? 5_000,
-      socketTimeout: this.#options.stallTimeoutMs ?? 20_000,
+      socketTimeout: this.#options.stallTimeoutMs ?? STALL_TIMEOUT_MS,
       connectionName: "kinglet",
     };
   }

@@ -1,9 +1,29 @@
 import type { Cluster, Redis } from "ioredis";
 
-/** Keeps the process alive while something is under way, and only then: an open store alone doesn't. */
+/** Looks so often within the time after which a connection counts as dead. */
+const CHECKS = 4;
+
+/**
+ * Keeps the process alive while something is under way, and only then: an open store alone doesn't. Calls `onStall` when
+ * something was under way for `stallTimeoutMs` (up to a quarter longer) and `bytesRead` didn't change.
+ */
 export class Busy {
-  readonly #timer = setInterval(() => {}, 2 ** 30).unref();
+  readonly #timer: NodeJS.Timeout;
   #count = 0;
+  #bytesRead: number | undefined;
+  #quietChecks = 0;
+
+  constructor(stallTimeoutMs: number, bytesRead: () => number | undefined, onStall: () => void) {
+    const check = (): void => {
+      const now = bytesRead();
+      const isQuiet = this.#count > 0 && now !== undefined && now === this.#bytesRead;
+      this.#quietChecks = isQuiet ? this.#quietChecks + 1 : 0;
+      this.#bytesRead = now;
+      if (this.#quietChecks >= CHECKS) onStall();
+    };
+    // ioredis' own timeout costs a timer and a listener for each call: a fifth of all that a call costs.
+    this.#timer = setInterval(check, Math.max(1, stallTimeoutMs / CHECKS)).unref();
+  }
 
   begin(): void {
     this.#count += 1;
@@ -13,6 +33,11 @@ export class Busy {
   end(): void {
     this.#count -= 1;
     if (this.#count === 0) this.#timer.unref();
+  }
+
+  /** Looks no more. */
+  close(): void {
+    clearInterval(this.#timer);
   }
 }
 

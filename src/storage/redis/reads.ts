@@ -6,6 +6,7 @@ import { Batch } from "./batch.ts";
 import type { RedisClient } from "./client.ts";
 import { listedKeys } from "./list.ts";
 import { type Bucket, memberOf, RedisNames } from "./names.ts";
+import type { RedisCommands } from "./scripts.ts";
 
 /** Names of a command; beyond some hundreds one blocks others for too long. */
 const GROUP = 512;
@@ -33,9 +34,8 @@ export class RedisReads {
   get(key: string): Promise<Uint8Array | undefined> {
     try {
       const name = this.bucketOf(key).start + key;
-      if (this.client.closed || this.client.isCluster) {
+      if (this.client.closed || this.client.isCluster)
         return this.client.run((redis) => redis.getBuffer(name), "read", key, this.#found);
-      }
       return this.#gets.add({ key, name });
     } catch (error) {
       return Promise.reject(error);
@@ -45,6 +45,10 @@ export class RedisReads {
   /** In a cluster each name of a command must be in the same slot. */
   readonly #gets = new Batch<Named, Buffer | null, Uint8Array | undefined>({
     send: (items) => this.client.whileBusy((redis) => redis.mgetBuffer(items.map(({ name }) => name))),
+    sendOne: ({ item: { name, key }, resolve, reject }) => {
+      const request = (redis: RedisCommands) => redis.getBuffer(name);
+      this.client.start({ request, action: "read", key, use: this.#found, resolve, reject });
+    },
     use: (stored, { key }) => this.#found(stored, key),
     failure: (error, { key }) => this.client.failure(error, "read", key),
   });

@@ -93,6 +93,10 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
         await redis.mset(...items.flatMap(({ name, stored }) => [name, stored]));
         return [];
       }),
+    sendOne: ({ item: { key, name, stored }, resolve, reject }) => {
+      const request = (redis: RedisCommands) => redis.set(name, stored);
+      this.client.start({ request, action: "write", key, use: nothing, resolve, reject });
+    },
     use: nothing,
     failure: (error, { key }) => this.client.failure(error, "write", key),
   });
