@@ -210,7 +210,7 @@ class LambdaBackend implements ComputeBackend, AttemptHost {
     const id = `${sizeMb} ${copy}`;
     let found = again ? undefined : this.#found.get(id);
     if (!found) {
-      found = this.#options.functions.ensure({ memoryMb: sizeMb, copy });
+      found = this.#options.functions.ensure({ memoryMb: sizeMb, copy }, again);
       this.#found.set(id, found);
       found.catch(() => {
         if (this.#found.get(id) === found) this.#found.delete(id);

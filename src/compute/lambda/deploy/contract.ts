@@ -50,11 +50,12 @@ export interface WorkerFunctions {
   /**
    * The function of this size, found or made, and ready to be invoked: its name holds the hash of all that makes it.
    * May be called several times and by several drivers at once; those who ask while one is being made share it.
+   * `again`: it was found before, and isn't there any more.
    *
    * @throws KingletError COMPUTE_REFUSED naming the missing permission and the command that mends it; COMPUTE_UNAVAILABLE;
    *   NOT_FOUND where `functionName` is no function
    */
-  ensure(spec: WorkerFunctionSpec): Promise<WorkerFunction>;
+  ensure(spec: WorkerFunctionSpec, again?: boolean): Promise<WorkerFunction>;
   /**
    * What only the platform's log knows of environments that didn't start since `sinceMs` (milliseconds since the epoch):
    * a module that isn't found, an error in the initialisation, memory at its limit. Undefined where the log says nothing, or can't be read.

@@ -79,9 +79,9 @@ class Functions implements WorkerFunctions {
     this.#policy = workerPolicy(policyScope(aws));
   }
 
-  ensure(spec: WorkerFunctionSpec): Promise<WorkerFunction> {
+  ensure(spec: WorkerFunctionSpec, again = false): Promise<WorkerFunction> {
     const key = `${spec.memoryMb}-${spec.copy}`;
-    let found = this.#known.get(key);
+    let found = again ? undefined : this.#known.get(key);
     if (!found) {
       found = this.#aws.functionName === undefined ? this.#ensure(spec) : this.#given(this.#aws.functionName);
       this.#known.set(key, found);
