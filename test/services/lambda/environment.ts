@@ -188,6 +188,11 @@ export class Environment implements RuntimeSide {
     return 202;
   }
 
+  onChunk(requestId: string, bytes: Buffer): void {
+    const current = this.#current;
+    if (current?.invocation.requestId === requestId) current.invocation.onChunk?.(bytes);
+  }
+
   onError(requestId: string, payload: Buffer): void {
     const current = this.#current;
     if (current?.invocation.requestId === requestId) current.answer = { payload, functionError: "Unhandled" };

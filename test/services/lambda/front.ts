@@ -67,7 +67,8 @@ async function serve(account: Account, request: IncomingMessage, response: Serve
   }
 }
 
-const INVOKE = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
+const INVOKE =
+  /^\/(?:2015-03-31\/functions\/([^/]+)\/invocations|2021-11-15\/functions\/([^/]+)\/response-streaming-invocations)$/;
 
 const LAMBDA: Protocol = {
   async answer(account, signed, request, body, response) {
@@ -81,8 +82,9 @@ const LAMBDA: Protocol = {
     };
     const invoked = request.method === "POST" && INVOKE.exec(url.pathname);
     if (invoked) {
-      const call: Call = { ...base, path: [decodeURIComponent(invoked[1]!)] };
-      return invoke(call, invokeHeaders(request), response);
+      const [, whole, streamed] = invoked;
+      const call: Call = { ...base, path: [decodeURIComponent((whole ?? streamed)!)] };
+      return invoke(call, { ...invokeHeaders(request), streams: streamed !== undefined }, response);
     }
     const route = routeOf(request.method!, url.pathname);
     if (!route)

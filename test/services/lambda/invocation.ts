@@ -6,6 +6,8 @@ export interface Invocation {
   readonly payload: Buffer;
   readonly traceId: string;
   readonly clientContext?: string;
+  /** Takes parts of a streamed response as they come, where the caller wants them. */
+  readonly onChunk?: ((bytes: Buffer) => void) | undefined;
 }
 
 /** How it ended, as the caller sees it. */

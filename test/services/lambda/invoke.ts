@@ -7,11 +7,14 @@ import { AwsError, throttled } from "./errors.ts";
 import type { InvokeFault } from "./faults.ts";
 import type { LambdaFunction } from "./functions.ts";
 import { type Invocation, type InvocationEnd, newInvocation } from "./invocation.ts";
+import { type Reply, streamedReply, wholeReply } from "./reply.ts";
 
 export interface InvokeHeaders {
   readonly type: string;
   readonly wantsTail: boolean;
   readonly clientContext: string | undefined;
+  /** InvokeWithResponseStream. */
+  readonly streams: boolean;
 }
 
 type Fault = { readonly fault: InvokeFault; readonly ms: number } | undefined;
@@ -32,14 +35,17 @@ export async function invoke(call: Call, headers: InvokeHeaders, response: Serve
       { Type: "User" },
     );
   const payload = call.body.length > 0 ? call.body : Buffer.from("{}");
-  const invocation = newInvocation(payload, headers.clientContext);
+  const reply = headers.streams
+    ? streamedReply(response, headers.wantsTail)
+    : wholeReply(response, headers.wantsTail);
+  const invocation = { ...newInvocation(payload, headers.clientContext), onChunk: reply.chunk };
   response.setHeader("x-amzn-RequestId", invocation.requestId);
   if (headers.type === "Event") {
     void runLater(call.account, call.region, fn, invocation);
     response.writeHead(202).end();
     return;
   }
-  await runNow(call, fn, invocation, headers.wantsTail, response);
+  await runNow(call, fn, invocation, reply, response);
 }
 
 function checkPayload({ account, body }: Call, type: string): void {
@@ -63,7 +69,7 @@ async function runNow(
   call: Call,
   fn: LambdaFunction,
   invocation: Invocation,
-  wantsTail: boolean,
+  reply: Reply,
   response: ServerResponse,
 ): Promise<void> {
   const { faults } = call.account;
@@ -79,21 +85,14 @@ async function runNow(
   const end = await run(call.account, call.region, fn, invocation, fault, response);
   if (fault?.fault === "lostAnswer") {
     faults.happened("lostAnswer");
+    if (response.headersSent) response.destroy();
     throw serviceException();
   }
   if (fault?.fault === "delay") {
     faults.happened("delay");
     await delay(fault.ms);
   }
-  response.writeHead(200, {
-    "Content-Type": "application/json",
-    "Content-Length": end.payload.length,
-    "X-Amz-Executed-Version": "$LATEST",
-    "X-Amzn-Trace-Id": invocation.traceId,
-    ...(end.functionError ? { "X-Amz-Function-Error": end.functionError } : {}),
-    ...(wantsTail ? { "X-Amz-Log-Result": Buffer.from(end.logTail).toString("base64") } : {}),
-  });
-  response.end(end.payload);
+  if (!response.destroyed) reply.end(invocation, end);
 }
 
 const serviceException = (): AwsError =>
@@ -115,8 +114,9 @@ async function run(
     if (fault?.fault === "duplicate") {
       faults.happened("duplicate");
       const first = runOnce(region, fn, invocation);
-      const second = runOnce(region, fn, invocation).catch(() => first);
-      return await Promise.race([first, second]);
+      // One answer reaches the caller; of a response that streams it is the first environment's.
+      const second = runOnce(region, fn, { ...invocation, onChunk: undefined }).catch(() => first);
+      return await (invocation.onChunk ? first : Promise.race([first, second]));
     }
     return await runOnce(region, fn, invocation, (environment) =>
       disturb(environment, fault, faults, response),

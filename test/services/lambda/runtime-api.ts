@@ -14,6 +14,8 @@ export interface RuntimeSide {
   onNext(give: (invocation: Invocation, deadlineMs: number, functionArn: string) => void): void;
   /** @returns the status that the runtime gets: 202, or 413 if it is too large */
   onResponse(requestId: string, payload: Buffer): number;
+  /** Part of a streamed response; `onResponse` follows, without a payload, or `onError`. */
+  onChunk(requestId: string, bytes: Buffer): void;
   onError(requestId: string, payload: Buffer): void;
   onInitError(payload: Buffer): void;
 }
@@ -65,14 +67,26 @@ export class RuntimeApi {
       environment.onNext((...given) => giveInvocation(response, ...given));
       return;
     }
-    const payload = await buffer(request);
+    const isStreamed =
+      kind === "response" && request.headers["lambda-runtime-function-response-mode"] === "streaming";
+    if (isStreamed) for await (const bytes of request) environment.onChunk(requestId!, bytes as Buffer);
+    const payload = isStreamed ? streamError(request) : await buffer(request);
     let status = 202;
-    if (kind === "response") status = environment.onResponse(requestId!, payload);
+    if (isStreamed && payload.length > 0) environment.onError(requestId!, payload);
+    else if (kind === "response") status = environment.onResponse(requestId!, payload);
     else if (kind === "error") environment.onError(requestId!, payload);
     else environment.onInitError(payload);
     response.writeHead(status, { "Content-Type": "application/json" });
     response.end(JSON.stringify({ status: status === 202 ? "OK" : "Error" }));
   }
+}
+
+/** A function that fails in the middle of its response says so in trailers. */
+function streamError({ trailers }: IncomingMessage): Buffer {
+  const errorType = trailers["lambda-runtime-function-error-type"];
+  if (!errorType) return Buffer.alloc(0);
+  const body = Buffer.from(trailers["lambda-runtime-function-error-body"] ?? "", "base64");
+  return body.length > 0 ? body : Buffer.from(JSON.stringify({ errorType, errorMessage: "" }));
 }
 
 function giveInvocation(
