@@ -2,9 +2,9 @@ import type { AttemptEnd } from "../compute/contract.ts";
 import { busySlots, removeAttempt } from "./dispatch.ts";
 import { chargesOf, requeue, runsElsewhere } from "./job-state.ts";
 import type { SchedulerState } from "./machine.ts";
-import type { AttemptState, JobState } from "./model.ts";
+import type { AttemptState, Charges, JobState } from "./model.ts";
 import { decide, endJob, failTasks } from "./outcomes.ts";
-import { afterSuccess, afterThrottle, backoffMs, type ChargedKind, mayRetry } from "./policy.ts";
+import { afterSuccess, afterThrottle, backoffMs, type ChargedKind, mayRetry, memoryAfter } from "./policy.ts";
 import type { RangePairs } from "./range-set.ts";
 import { delayRange } from "./retries.ts";
 
@@ -36,7 +36,7 @@ export function onAttemptEnded(state: SchedulerState, id: number, end: AttemptEn
       giveBack(state, job, left, 0);
       break;
     case "throttled":
-      onThrottled(state, job, left, end);
+      onThrottled(state, attempt, left, end);
       break;
     case "cancelled":
       if (attempt.cancelling) giveBack(state, job, left, 0);
@@ -64,6 +64,10 @@ function leftover(job: JobState, attempt: AttemptState): number[] {
 
 function onFailure(state: SchedulerState, attempt: AttemptState, left: RangePairs, end: Failure): void {
   const { job } = attempt;
+  if (end.mayHaveStarted) {
+    onSuspects(state, attempt, left, end);
+    return;
+  }
   const started = end.startedTask ?? (end.kind === "timed-out" ? attempt.cursor : undefined);
   if (started === undefined || started < attempt.first || started >= attempt.end) {
     onUncharged(state, attempt, left, end);
@@ -86,11 +90,13 @@ function charge(
   const kind = end.kind as ChargedKind;
   const charges = chargesOf(job, started);
   charges.infrastructure += 1;
+  if (kind === "out-of-memory") charges.outOfMemory += 1;
   giveBack(state, job, left, 0, started);
   const mine = started < attempt.ownEnd && !runsElsewhere(job, started, attempt);
   if (!mine) return; // a backup of it is running, or it waits for one
   const charged = charges.infrastructure;
-  if (mayRetry(kind, charged, job.plan.retries, job.plan.idempotent)) {
+  const { retries, idempotent } = job.plan;
+  if (mayRetry(kind, charged, retries, idempotent, getsMore(job, charges))) {
     // The first time at once: most crashes are the worker's, not the task's.
     const delayMs = charged === 1 ? 0 : backoffMs(state.policy, charged - 1, state.random());
     state.out.push({ type: "retry", job: job.id, index: started, because: kind, charged, delayMs });
@@ -98,6 +104,21 @@ function charge(
   } else {
     failTasks(state, job, started, started + 1, kind, end.evidence, charged + charges.thrown);
   }
+}
+
+/** Whether the task's next try has more memory than the one that just ran out of it. */
+function getsMore({ plan: { memory } }: JobState, { outOfMemory: times }: Charges): boolean {
+  return memory !== undefined && times > 0 && memoryAfter(memory, times) > memoryAfter(memory, times - 1);
+}
+
+/** Which task had started isn't known: each runs again by itself, so that the next time it is. */
+function onSuspects(state: SchedulerState, attempt: AttemptState, left: RangePairs, end: Failure): void {
+  if (attempt.end - attempt.cursor === 1 && left.length > 0) {
+    charge(state, attempt, left, end, attempt.cursor);
+    return;
+  }
+  for (let i = left.length - 2; i >= 0; i -= 2)
+    delayRange(state, attempt.job, left[i]!, left[i + 1]!, 0, true);
 }
 
 /** No task had started: nobody is charged, but it can't go on like that for ever. */
@@ -115,10 +136,16 @@ function onUncharged(state: SchedulerState, attempt: AttemptState, left: RangePa
   }
 }
 
-function onThrottled(state: SchedulerState, job: JobState, left: RangePairs, end: Failure): void {
-  job.throttled += 1;
+function onThrottled(state: SchedulerState, attempt: AttemptState, left: RangePairs, end: Failure): void {
+  const { job } = attempt;
+  // Many that start at once, and are refused at once, are one sign of too much, not many.
+  if (attempt.progressMs >= job.throttledMs) {
+    job.throttled += 1;
+    job.throttledMs = state.nowMs;
+  }
   if (job.throttled < state.policy.throttledAttempts) {
-    giveBack(state, job, left, backoffMs(state.policy, job.throttled, state.random()));
+    const delayMs = backoffMs(state.policy, job.throttled, state.random());
+    giveBack(state, job, left, Math.max(delayMs, end.retryAfterMs ?? 0));
   } else {
     failAll(state, job, left, end);
   }

@@ -112,7 +112,9 @@ export class AttemptRuns implements ComputeEvents {
       first,
       count,
       inputs,
-      options: job.invocationOptions,
+      options: start.memoryMb
+        ? { ...job.invocationOptions, memoryMb: start.memoryMb }
+        : job.invocationOptions,
       ...(start.tries ? { tries: start.tries } : undefined),
     };
     if (job.isWatched) {

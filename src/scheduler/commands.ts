@@ -22,6 +22,13 @@ export interface JobPlan {
   readonly knownLength: number | undefined;
   /** How long a write to the store takes; 0 where that is next to nothing. */
   readonly storeMs: number;
+  /** Memory that its tasks get at first, and the most; absent: all workers have the same. */
+  readonly memory?: TaskMemory;
+}
+
+export interface TaskMemory {
+  readonly mb: number;
+  readonly maxMb: number;
 }
 
 /** Outcomes that a worker has written and reported; opaque to the state machine. */
@@ -116,6 +123,8 @@ export type Command =
       readonly backup: boolean;
       /** Of those that were tried before. */
       readonly tries?: TaskTries;
+      /** More memory than the job's tasks get at first: one of these ran out of it. */
+      readonly memoryMb?: number;
     }
   | { readonly type: "cancel"; readonly attempt: number; readonly how: "revoke" | "abort" }
   /** Record these parts of the proposal as the tasks' outcomes. */

@@ -1,5 +1,5 @@
 import { Fifo } from "./fifo.ts";
-import { knownTasks, takeTasks, triesOf } from "./job-state.ts";
+import { knownTasks, memoryOf, takeTasks, triesOf } from "./job-state.ts";
 import type { SchedulerState } from "./machine.ts";
 import type { AttemptState, JobState, SlotState } from "./model.ts";
 import { batchTasks } from "./policy.ts";
@@ -116,6 +116,7 @@ export function startAttempt(
   job.attempts.add(attempt);
   const count = end - first;
   const tries = triesOf(job, first, end);
+  const memoryMb = memoryOf(job, first, end);
   state.out.push({
     type: "start",
     job: job.id,
@@ -125,6 +126,7 @@ export function startAttempt(
     count,
     backup,
     ...(tries ? { tries } : undefined),
+    ...(memoryMb === undefined ? undefined : { memoryMb }),
   });
   return attempt;
 }

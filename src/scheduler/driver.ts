@@ -94,7 +94,7 @@ class Driver implements Scheduler, JobHost, QueueHost {
     const job = new JobRun(id, spec, this.#queueOf(spec.journal), this);
     this.#jobs.set(id, job);
     const { settled, adopted } = spec;
-    const plan = planOf(spec);
+    const plan = planOf(spec, this.#options.compute.memory);
     this.#events.push(
       settled ? { type: "job-added", job: id, plan, decided: settled } : { type: "job-added", job: id, plan },
     );

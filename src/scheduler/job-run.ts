@@ -1,4 +1,4 @@
-import type { InvocationOptions } from "../compute/contract.ts";
+import type { ComputeBackend, InvocationOptions } from "../compute/contract.ts";
 import { ENTRY_FAILED, Run } from "../job/entries.ts";
 import type { JournalRecord } from "../job/records.ts";
 import type { JobEndKind, JobPlan, SchedulerEvent } from "./commands.ts";
@@ -10,7 +10,7 @@ import { RangeSet } from "./range-set.ts";
 
 const DEFAULT_RETRIES = 3;
 
-export function planOf(spec: JobSpec): JobPlan {
+export function planOf(spec: JobSpec, memory?: ComputeBackend["memory"]): JobPlan {
   const { options } = spec;
   return {
     stopOnFailure: spec.stopOnFailure,
@@ -22,6 +22,7 @@ export function planOf(spec: JobSpec): JobPlan {
     depth: options.depth ?? 0,
     knownLength: spec.input.knownLength,
     storeMs: spec.storeMs ?? 0,
+    ...(memory ? { memory: { mb: options.memoryMb ?? memory.defaultMb, maxMb: memory.maxMb } } : undefined),
   };
 }
 

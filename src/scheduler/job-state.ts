@@ -2,6 +2,7 @@ import type { TaskTries } from "../compute/contract.ts";
 import type { JobPlan } from "./commands.ts";
 import { Durations } from "./durations.ts";
 import type { AttemptState, Charges, JobState } from "./model.ts";
+import { memoryAfter } from "./policy.ts";
 import { type RangePairs, RangeSet } from "./range-set.ts";
 
 export function createJob(id: number, plan: JobPlan, decided: RangePairs): JobState {
@@ -28,6 +29,7 @@ export function createJob(id: number, plan: JobPlan, decided: RangePairs): JobSt
     durations: new Durations(),
     barren: 0,
     throttled: 0,
+    throttledMs: Number.NEGATIVE_INFINITY,
     queued: false,
   };
 }
@@ -70,7 +72,7 @@ export function requeue(job: JobState, first: number, end: number, alone = false
 export function chargesOf(job: JobState, index: number): Charges {
   const charges = (job.charges ??= new Map<number, Charges>());
   let of = charges.get(index);
-  if (!of) charges.set(index, (of = { infrastructure: 0, thrown: 0 }));
+  if (!of) charges.set(index, (of = { infrastructure: 0, thrown: 0, outOfMemory: 0 }));
   return of;
 }
 
@@ -90,6 +92,17 @@ export function knownTasks(job: JobState): number {
 
 export function isComplete(job: JobState): boolean {
   return job.inputDone && job.decided.size >= job.drawn;
+}
+
+/** Memory for the tasks, where one of them ran out of what the job's tasks get at first. */
+export function memoryOf(job: JobState, first: number, end: number): number | undefined {
+  const { memory } = job.plan;
+  if (!memory || !job.charges) return undefined;
+  let times = 0;
+  for (const [index, { outOfMemory }] of job.charges) {
+    if (index >= first && index < end) times = Math.max(times, outOfMemory);
+  }
+  return times === 0 ? undefined : memoryAfter(memory, times);
 }
 
 /** Numbers of the tries that begin now, of tasks that failed or were lost before; undefined where there are none. */

@@ -40,6 +40,8 @@ export interface PendingRange {
 export interface Charges {
   infrastructure: number;
   thrown: number;
+  /** Those among `infrastructure` that ran out of memory. */
+  outOfMemory: number;
 }
 
 export interface JobState {
@@ -71,7 +73,9 @@ export interface JobState {
   readonly durations: Durations;
   /** Attempts in a row that ended before any task started. */
   barren: number;
+  /** Throttles in a row, those of attempts that started before the last one counted as one with it. */
   throttled: number;
+  throttledMs: number;
   /** In the queue of jobs with work. */
   queued: boolean;
 }

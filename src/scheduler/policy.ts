@@ -1,4 +1,5 @@
 import type { TaskFailureKind } from "../job/entries.ts";
+import type { TaskMemory } from "./commands.ts";
 
 /** The figures by which the scheduler decides. The defaults suit a laptop and a few thousand workers alike. */
 export interface Policy {
@@ -30,7 +31,7 @@ export interface Policy {
   readonly retryMaxMs: number;
   /** Attempts in a row that ended before any task started, after which their tasks fail. */
   readonly barrenAttempts: number;
-  /** Throttled attempts in a row, with nothing done between them, after which their tasks fail. */
+  /** Throttles in a row, with nothing done between them, after which tasks fail; many at once count as one. */
   readonly throttledAttempts: number;
   /** Throttles within this time halve the concurrency once, not once each. */
   readonly throttleMs: number;
@@ -71,6 +72,17 @@ export const remotePolicy: Partial<Policy> = {
   drawTasks: 8192,
   drawBytes: 4 * 1024 * 1024,
   aheadTasks: 10_000,
+};
+
+/**
+ * What changes where workers start when they are needed, and an attempt takes a request: batches hold more, and silence
+ * means less.
+ */
+export const elsewherePolicy: Partial<Policy> = {
+  batchMs: 100,
+  holdMs: 1000,
+  releaseMs: 3000,
+  backupMs: 5000,
 };
 
 /** Records gather for this part of the time that there have been any: the longer a job, the less a moment matters. */
@@ -123,12 +135,22 @@ export type ChargedKind = Extract<TaskFailureKind, "crashed" | "lost" | "out-of-
 /**
  * Whether a task runs again after its worker failed under it, `charged` times by now (this one included).
  * A task past its time limit doesn't: it would only pass it again. One that ran out of memory gets a second
- * chance, in case its predecessors had filled the worker, but no third.
+ * chance, in case its predecessors had filled the worker, but no third unless it gets `moreMemory`.
  */
-export function mayRetry(kind: ChargedKind, charged: number, retries: number, idempotent: boolean): boolean {
+export function mayRetry(
+  kind: ChargedKind,
+  charged: number,
+  retries: number,
+  idempotent: boolean,
+  moreMemory = false,
+): boolean {
   if (!idempotent || kind === "timed-out") return false;
-  return charged <= (kind === "out-of-memory" ? Math.min(1, retries) : retries);
+  return charged <= (kind === "out-of-memory" && !moreMemory ? Math.min(1, retries) : retries);
 }
+
+/** Memory for a task that ran out of it so many times: twice as much each time, as far as there is. */
+export const memoryAfter = ({ mb, maxMb }: TaskMemory, times: number): number =>
+  Math.max(mb, Math.min(maxMb, mb * 2 ** Math.min(30, times)));
 
 /** Exponential backoff with jitter; `tries` from 1, `random` in [0, 1). */
 export function backoffMs(policy: Policy, tries: number, random: number): number {

@@ -228,3 +228,75 @@ describe("a predicate for retries", () => {
     }
   });
 });
+
+describe("a backend that throttles", () => {
+  it("may refuse any number of attempts that start at once: that is one throttle, not many", async () => {
+    const bench = new SchedulerBench({
+      slots: 200,
+      faults: { throttled: 1, latencyMs: 1 },
+      policy: { throttledAttempts: 5 },
+    });
+    const job = await bench.submit({ tasks: 200, options: { batch: 1 } });
+    await bench.run(job);
+    expect(job.outcomes[0]).toBe("throttled");
+    // Five times all of them, or what the limit leaves of that.
+    expect(bench.attempts.length).toBeGreaterThan(200);
+  });
+});
+
+describe("a machine that dies as a whole", () => {
+  it("charges nobody of a batch, whose tasks then run one by one: a poison task is charged alone", async () => {
+    const bench = new SchedulerBench({ slots: 1, faults: { killedWhole: 1 } });
+    const job = await bench.submit({ tasks: 4, fates: { 2: ["crash"] }, options: { batch: 4, retries: 2 } });
+    await bench.run(job);
+    expect(job.outcomes).toEqual(["value", "value", "crashed", "value"]);
+    expect(job.failures[2]).toMatchObject({ attempts: 3 });
+    const sizes = bench.attempts.map(({ invocation }) => invocation.count);
+    expect(sizes[0]).toBe(4);
+    expect(sizes.slice(1).every((count) => count === 1)).toBe(true);
+  });
+
+  it("any number of times: no task is lost, none is charged for another", async () => {
+    const bench = new SchedulerBench({ slots: 3, faults: { killedWhole: 1 } });
+    const fates = Object.fromEntries(
+      Array.from({ length: 8 }, (_, i) => [i * 5, ["crash", "value"] as const]),
+    );
+    const job = await bench.submit({ tasks: 40, fates, options: { batch: 10, retries: 3 } });
+    await bench.run(job);
+    expect(job.outcomes).toEqual(Array(40).fill("value"));
+  });
+});
+
+describe("memory", () => {
+  const memory = { defaultMb: 1000, maxMb: 5000 };
+  const sizes = (bench: SchedulerBench) =>
+    bench.attempts.map(({ invocation }) => invocation.options.memoryMb);
+
+  it("grows for a task that ran out of it, twice each time, and for that task alone", async () => {
+    const bench = new SchedulerBench({ slots: 1, memory });
+    const needs = { kind: "memory", ms: 1, needsMb: 3500 } as const;
+    const job = await bench.submit({ tasks: 3, fates: { 1: [needs] }, options: { batch: 3 } });
+    await bench.run(job);
+    expect(job.outcomes).toEqual(["value", "value", "value"]);
+    expect(sizes(bench).filter((mb) => mb !== undefined)).toEqual([2000, 4000]);
+    expect(job.starts[1]).toBe(3);
+  });
+
+  it("starts from what the call asked for, and ends at the most that there is", async () => {
+    const bench = new SchedulerBench({ slots: 1, memory });
+    const needs = { kind: "memory", ms: 1, needsMb: 9000 } as const;
+    const job = await bench.submit({ fates: { 0: [needs] }, options: { memoryMb: 2000, retries: 5 } });
+    await bench.run(job);
+    expect(sizes(bench)).toEqual([2000, 4000, 5000]);
+    expect(job.failures[0]).toMatchObject({ kind: "out-of-memory", attempts: 3 });
+  });
+
+  it("doesn't grow without retries", async () => {
+    const bench = new SchedulerBench({ slots: 1, memory });
+    const needs = { kind: "memory", ms: 1, needsMb: 1500 } as const;
+    const job = await bench.submit({ fates: { 0: [needs] }, options: { retries: 0 } });
+    await bench.run(job);
+    expect(sizes(bench)).toEqual([undefined]);
+    expect(job.outcomes).toEqual(["out-of-memory"]);
+  });
+});

@@ -8,6 +8,7 @@ import {
   defaultPolicy,
   gatherMs,
   mayRetry,
+  memoryAfter,
   wantsBackup,
 } from "../../src/scheduler/policy.ts";
 
@@ -40,6 +41,22 @@ describe("the size of a batch", () => {
     ["more than nothing where tasks take no time", { taskMs: 0 }, 1024],
   ])("%s", (_what, facts, tasks) => {
     expect(batchTasks(defaultPolicy, { ...FACTS, ...facts })).toBe(tasks);
+  });
+});
+
+describe("memory after a task ran out of it", () => {
+  it("is twice as much each time, up to the most there is", () => {
+    const memory = { mb: 1769, maxMb: 10_240 };
+    expect([0, 1, 2, 3, 4, 100].map((times) => memoryAfter(memory, times))).toEqual([
+      1769, 3538, 7076, 10_240, 10_240, 10_240,
+    ]);
+    expect(memoryAfter({ mb: 4096, maxMb: 1024 }, 1)).toBe(4096);
+  });
+
+  it("allows as many tries as any failure, where there is more of it", () => {
+    expect(mayRetry("out-of-memory", 3, 3, true, true)).toBe(true);
+    expect(mayRetry("out-of-memory", 4, 3, true, true)).toBe(false);
+    expect(mayRetry("out-of-memory", 2, 3, true, false)).toBe(false);
   });
 });
 

@@ -85,6 +85,7 @@ export class SchedulerBench {
       readonly policy?: Partial<Policy>;
       readonly store?: ObjectStore;
       readonly name?: string;
+      readonly memory?: { readonly defaultMb: number; readonly maxMb: number };
     } = {},
   ) {
     this.process = new SimProcess(this.world, options.name ?? "driver");
@@ -97,6 +98,7 @@ export class SchedulerBench {
       dice,
       maxSlots: options.slots ?? 2,
       faults: { ...HEALTHY, ...options.faults },
+      ...(options.memory ? { memory: options.memory } : {}),
       scriptOf: (_journal, number) => this.#scripts.get(number)!,
       watcher: {
         starts: (invocation) => this.attempts.push({ invocation, end: undefined, atMs: this.world.nowMs }),

@@ -102,6 +102,8 @@ export function planHistory(seed: number): HistoryPlan {
       reportEarly: 0.2,
       slowWorker: rate(0.4),
       withdrawn: rate(0.8),
+      // Of dice of its own: histories of before stay as they were.
+      killedWhole: new Dice(seededRandom(seed ^ 0x5eed)).pick([0, 0, 0.5, 1]),
     },
     drivers: Array.from({ length: drivers }, (_, i) => planDriver(dice, i === drivers - 1)),
     readerEveryMs: dice.pick([7, 50, 400]),

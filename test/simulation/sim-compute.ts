@@ -8,6 +8,8 @@ import type { Dice, SimProcess, World } from "./world.ts";
 /** What becomes of a task, each time that it starts; `tries` counts from 1, over all drivers. */
 export type Fate =
   | { readonly kind: "value" | "throw" | "crash" | "lost" | "out-of-memory" | "hang"; readonly ms: number }
+  /** Runs out of memory where it has less. */
+  | { readonly kind: "memory"; readonly ms: number; readonly needsMb: number }
   /** Starts a nested job and waits for it, or doesn't wait, or crashes meanwhile. */
   | { readonly kind: "nested"; readonly ms: number; readonly next: "waits" | "goes on" | "crashes" };
 
@@ -30,6 +32,8 @@ export interface ComputeFaults {
   readonly reportEarly: number;
   readonly slowWorker: number;
   readonly withdrawn: number;
+  /** A machine dies as a whole, and which task had started isn't known. Default 0. */
+  readonly killedWhole?: number;
 }
 
 /** Sees what the backend is told, and what it tells. */
@@ -44,6 +48,8 @@ interface SimAttempt {
   readonly slot: SimSlot;
   state: "sent" | "queued" | "running" | "ended";
   task: number | undefined;
+  /** Tasks before this one were reported. */
+  reported: number;
   stop: (() => void) | undefined;
   resume: (() => void) | undefined;
 }
@@ -66,6 +72,7 @@ interface SimSlot {
 export class SimCompute implements ComputeBackend {
   readonly description = "simulated";
   readonly maxSlots: number;
+  declare readonly memory?: { readonly defaultMb: number; readonly maxMb: number };
   readonly #world: World;
   readonly #driver: SimProcess;
   readonly #disk: ObjectStore;
@@ -89,7 +96,9 @@ export class SimCompute implements ComputeBackend {
     faults: ComputeFaults;
     scriptOf: (journalId: string, jobNumber: number) => TaskScript;
     watcher: ComputeWatcher;
+    memory?: { readonly defaultMb: number; readonly maxMb: number };
   }) {
+    if (options.memory) this.memory = options.memory;
     this.#world = options.world;
     this.#driver = options.driver;
     this.#disk = options.disk;
@@ -207,6 +216,7 @@ export class SimCompute implements ComputeBackend {
       slot,
       state: "sent",
       task: undefined,
+      reported: invocation.first,
       stop: undefined,
       resume: undefined,
     };
@@ -349,6 +359,13 @@ export class SimCompute implements ComputeBackend {
       this.#later(attempt, timeoutMs ?? 60_000, () => this.#die(attempt, "timed-out"));
     } else if (fate.kind === "crash" || fate.kind === "lost") {
       this.#later(attempt, ms, () => this.#die(attempt, fate.kind === "lost" ? "lost" : "crashed"));
+    } else if (fate.kind === "memory") {
+      const hasMb = attempt.invocation.options.memoryMb ?? this.memory?.defaultMb ?? 0;
+      this.#later(attempt, ms, () =>
+        hasMb < fate.needsMb
+          ? this.#die(attempt, "out-of-memory")
+          : this.#taskDone(attempt, script, index, run, ENTRY_VALUE, busyMs + ms),
+      );
     } else if (fate.kind === "out-of-memory")
       this.#later(attempt, ms, () => this.#die(attempt, "out-of-memory"));
     else if (fate.kind === "nested") {
@@ -416,6 +433,7 @@ export class SimCompute implements ComputeBackend {
     const location = isInline ? undefined : this.#write(attempt, run);
     if (this.#dice.chance(this.#faults.reportLost)) return false;
     const { first } = builder.header;
+    attempt.reported = first + builder.count;
     const report = { location, first, count: builder.count, run, busyMs };
     const id = invocation.attempt;
     const tell = () =>
@@ -444,7 +462,12 @@ export class SimCompute implements ComputeBackend {
     if (kind !== "lost" && this.#dice.chance(0.3)) this.#tear(attempt);
     slot.worker += 1;
     slot.logs = new Map();
-    this.#end(attempt, { kind, startedTask: attempt.task, evidence: `simulated ${kind}` });
+    const { first, count } = attempt.invocation;
+    const wholeKill = kind !== "timed-out" && attempt.reported < first + count - 1 && this.#isKilledWhole();
+    const started = wholeKill
+      ? { startedTask: undefined, mayHaveStarted: true as const }
+      : { startedTask: attempt.task };
+    this.#end(attempt, { kind, ...started, evidence: `simulated ${kind}` });
     for (const behind of slot.queue.splice(0)) {
       this.#end(behind, {
         kind: "lost",
@@ -454,6 +477,11 @@ export class SimCompute implements ComputeBackend {
     }
     slot.slow = this.#dice.chance(this.#faults.slowWorker);
     this.#free(slot);
+  }
+
+  #isKilledWhole(): boolean {
+    const { killedWhole = 0 } = this.#faults;
+    return killedWhole > 0 && this.#dice.chance(killedWhole);
   }
 
   #tear(attempt: SimAttempt): void {
