@@ -13,7 +13,7 @@ import type { JournalHeader } from "../job/records.ts";
 import { chain } from "../maybe.ts";
 import type { NestedRequest, Scheduler } from "../scheduler/contract.ts";
 import { createScheduler } from "../scheduler/driver.ts";
-import { elsewherePolicy, remotePolicy } from "../scheduler/policy.ts";
+import { policyFor } from "../scheduler/policy.ts";
 import type { MaybePromise, ObjectStore } from "../storage/contract.ts";
 import type { StoreLocation } from "../storage/locate.ts";
 import { setBroadcastCodec } from "../values/broadcast.ts";
@@ -101,10 +101,7 @@ export class Session {
       random: parts.random ?? Math.random,
       compute: parts.compute,
       slots: parts.slots,
-      policy: {
-        ...(this.requestsCost ? remotePolicy : {}),
-        ...(parts.compute.target ? elsewherePolicy : {}),
-      },
+      policy: policyFor(this.requestsCost, parts.compute.target !== undefined),
     });
   }
 

@@ -68,7 +68,7 @@ export const defaultPolicy: Policy = {
 /**
  * What changes where each request to the store takes its time and its price: records are few and big.
  */
-export const remotePolicy: Partial<Policy> = {
+const remotePolicy: Partial<Policy> = {
   drawTasks: 8192,
   drawBytes: 4 * 1024 * 1024,
   aheadTasks: 10_000,
@@ -84,6 +84,12 @@ export const elsewherePolicy: Partial<Policy> = {
   releaseMs: 3000,
   backupMs: 5000,
 };
+
+/** What differs from the defaults. `requestsCost`: each request to the store; `elsewhere`: workers on other machines. */
+export const policyFor = (requestsCost: boolean, elsewhere: boolean): Partial<Policy> => ({
+  ...(requestsCost ? remotePolicy : {}),
+  ...(elsewhere ? elsewherePolicy : {}),
+});
 
 /** Records gather for this part of the time that there have been any: the longer a job, the less a moment matters. */
 const GATHER_PART = 1 / 25;

@@ -15,9 +15,7 @@ import {
   removeModuleFolder,
   writeModules,
 } from "./module-hooks.ts";
-
-/** Under the system's folder for temporary files: where workers keep what code packages bring. */
-export const CODE_FOLDER = "kinglet-code";
+import { CODE_FOLDER } from "./scratch.ts";
 
 const KEPT_FOLDERS = 8;
 

@@ -15,8 +15,17 @@ describeWith("lambda", "on AWS Lambda", (lambda) => {
       });
       const offset = 10;
       expect(await pool.map((n: number) => n + offset, [1, 2, 3])).toEqual([11, 12, 13]);
-      const where = () => [process.cwd(), process.env["AWS_LAMBDA_FUNCTION_NAME"]];
-      expect(await pool.run(where, undefined)).toEqual(["/var/task", expect.stringMatching(/^kinglet-/)]);
+      const where = () => process.env["AWS_LAMBDA_FUNCTION_NAME"];
+      expect(await pool.run(where, undefined)).toMatch(/^kinglet-/);
+      const seesThisMachine = async (file: string) => (await import("node:fs")).existsSync(file);
+      expect(await pool.run(seesThisMachine, import.meta.filename)).toBe(false);
+      const fillsTmp = async (n: number) => {
+        const fs = await import("node:fs");
+        const before = fs.existsSync("/tmp/left-behind");
+        fs.writeFileSync("/tmp/left-behind", "x");
+        return before ? -1 : n;
+      };
+      expect(await pool.map(fillsTmp, [1, 2, 3, 4], { batch: 2 })).toEqual([1, 2, 3, 4]);
       await pool.close();
     });
   });
