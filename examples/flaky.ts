@@ -8,28 +8,23 @@
  *   npx kinglet run examples/flaky.ts
  *   node examples/flaky.ts --tasks 500
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { parseArgs } from "node:util";
-import { openPool } from "kinglet";
+import { type Context, openPool } from "kinglet";
 
 const { values: flags } = parseArgs({ options: { tasks: { type: "string", default: "60" } } });
 const tasks = Number(flags.tasks);
-// Tasks keep no memory from one try to the next: a file remembers that the first one was made.
-const tries = mkdtempSync(path.join(tmpdir(), "kinglet-flaky-"));
+// Tasks keep no memory from one try to the next: an object in the pool's store remembers that the first one was made.
+const tries = `flaky/${Date.now()}`;
 
 class BadWeather extends Error {
   override name = "BadWeather";
 }
 
-function firstTry(index: number, kind: string): boolean {
-  try {
-    writeFileSync(path.join(tries, `${kind}-${index}`), "", { flag: "wx" });
-    return true;
-  } catch {
-    return false;
-  }
+async function firstTry({ store, index }: Context, kind: string): Promise<boolean> {
+  const name = `${tries}/${kind}-${index}`;
+  if (await store.find(name)) return false;
+  await store.put(name, "");
+  return true;
 }
 
 /** How many primes are below `limit`: work with a result that can be checked. */
@@ -48,10 +43,12 @@ const pool = openPool();
 const limits = Array.from({ length: tasks }, (_, i) => 10_000 + 100 * i);
 
 const counts = await pool.map(
-  (limit, { index }) => {
-    if (index % 10 === 3 && firstTry(index, "exit")) process.exit(3);
-    if (index % 10 === 5 && firstTry(index, "kill")) process.kill(process.pid, "SIGKILL");
-    if (index % 10 === 7 && firstTry(index, "throw")) throw new BadWeather(`task ${index} met bad weather`);
+  async (limit, ctx) => {
+    const { index } = ctx;
+    if (index % 10 === 3 && (await firstTry(ctx, "exit"))) process.exit(3);
+    if (index % 10 === 5 && (await firstTry(ctx, "kill"))) process.kill(process.pid, "SIGKILL");
+    if (index % 10 === 7 && (await firstTry(ctx, "throw")))
+      throw new BadWeather(`task ${index} met bad weather`);
     return primesBelow(limit);
   },
   limits,
@@ -60,10 +57,13 @@ const counts = await pool.map(
 
 // Without `retryErrors` the error arrives here as it was thrown: its own class, and a stack in this file.
 const [storm] = await pool.mapSettled((text) => Promise.reject(new BadWeather(text)), ["a storm"]);
+
+const made: string[] = [];
+for await (const { key } of pool.store.list(tries)) made.push(key);
+await pool.store.delete(...made);
 await pool.close();
 
-const survived = readdirSync(tries).map((name) => name.split("-")[0]);
-rmSync(tries, { recursive: true });
+const survived = made.map((key) => key.slice(tries.length + 1).split("-")[0]);
 for (const kind of ["exit", "kill", "throw"]) {
   console.log(`survived ${survived.filter((k) => k === kind).length} × ${kind}`);
 }

@@ -8,7 +8,7 @@
  *   npx kinglet run examples/thumbnails.ts
  *   node examples/thumbnails.ts --photos 200
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -22,11 +22,11 @@ const sizes = [64, 256];
 
 const pool = openPool();
 try {
-  // The photos are drawn on the workers as well: `index` is the item, `folder` is captured.
-  await pool.map(
-    async (index) => drawPhoto(path.join(folder, `photo-${index}.png`), index),
-    Array(count).keys(),
-  );
+  // The photos are drawn on the workers as well, which may be on other machines: their bytes come back.
+  const drawn = pool.map((index) => drawPhoto(index), Array(count).keys());
+  for await (const { index, value } of drawn.completed()) {
+    await writeFile(path.join(folder, `photo-${index}.png`), value);
+  }
 
   const thumbs = await pool.map(
     async (photo, ctx) => {
@@ -60,7 +60,7 @@ try {
 }
 
 /** Draws hills under a sun; each index looks different. */
-async function drawPhoto(file: string, index: number): Promise<void> {
+async function drawPhoto(index: number): Promise<Uint8Array> {
   const [width, height] = index % 2 === 0 ? [1200, 800] : [800, 1200];
   const hue = (index * 37) % 360;
   const sun = `<circle cx="${(width * ((index % 7) + 1)) / 8}" cy="${height / 4}" r="90" fill="hsl(${hue} 90% 75%)"/>`;
@@ -71,8 +71,8 @@ async function drawPhoto(file: string, index: number): Promise<void> {
   });
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${sun}${hills.join("")}</svg>`;
   const sky = { r: 130 + (index % 5) * 20, g: 180, b: 230 };
-  await sharp({ create: { width, height, channels: 3, background: sky } })
+  return sharp({ create: { width, height, channels: 3, background: sky } })
     .composite([{ input: Buffer.from(svg) }])
     .png()
-    .toFile(file);
+    .toBuffer();
 }

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import module from "node:module";
 import path from "node:path";
 import type { BuildOptions, ImportKind, Message, Metafile, Plugin } from "esbuild";
-import { pathOf, urlOf } from "../capture/urls.ts";
+import { pathOf, urlOf, viteFile } from "../capture/urls.ts";
 import type { ImportRecord } from "../codec/graph/nodes.ts";
 import { UsageError } from "../errors.ts";
 import { type ImportWay, importEntry } from "../job/code-package.ts";
@@ -238,7 +238,7 @@ class Search {
   #asWritten(parent: string, found: Map<string, string>): Map<string, string> {
     const written = new Map<string, string>();
     for (const { way, specifier } of this.#wanted.byParent.get(parent)!.values()) {
-      const target = found.get(importEntry(way, resolvable(specifier)));
+      const target = found.get(importEntry(way, resolvable(specifier, parent)));
       if (target) written.set(importEntry(way, specifier), target);
     }
     return written;
@@ -256,8 +256,8 @@ const everyImporter = (parents: readonly string[]): string =>
   parents.map((parent) => `import ${JSON.stringify(IMPORTER + parent)};`).join("\n");
 
 function importsFrom(imports: ReadonlyMap<string, Wanted>): string {
-  const lines = [...imports.values()].map(({ way, specifier, needed }) => {
-    const text = JSON.stringify(resolvable(specifier));
+  const lines = [...imports.values()].map(({ parent, way, specifier, needed }) => {
+    const text = JSON.stringify(resolvable(specifier, parent));
     if (way === "require") return `require(${text});`;
     return needed ? `import ${text};` : `import(${text});`;
   });
@@ -265,8 +265,11 @@ function importsFrom(imports: ReadonlyMap<string, Wanted>): string {
   return `${lines.join("\n")}\nexport {};`;
 }
 
-const resolvable = (specifier: string): string =>
-  specifier.startsWith("file:") ? pathOf(specifier) : specifier.replace(/\?.*$/, "");
+/** As esbuild takes it: paths without queries, in place of URLs and of vite's paths from its root. */
+function resolvable(specifier: string, parent: string): string {
+  if (specifier.startsWith("file:")) return pathOf(specifier);
+  return specifier.startsWith("/") ? viteFile(specifier, parent) : specifier.replace(/\?.*$/, "");
+}
 
 function wayOf(kind: ImportKind | string): ImportWay | undefined {
   if (kind === "import-statement" || kind === "dynamic-import") return "import";

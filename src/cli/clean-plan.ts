@@ -1,7 +1,18 @@
 import type { Clock } from "../clock.ts";
 import { LANE_GRAPH, LANE_HEADER_BYTES } from "../codec/header.ts";
 import type { JournalState } from "../job/fold.ts";
-import { CANCELS, DRIVERS, FUNCTIONS, JOURNALS, journalPrefix, NAMED, NAMES, VALUES } from "../job/keys.ts";
+import {
+  CANCELS,
+  CODE,
+  DRIVERS,
+  FUNCTIONS,
+  JOURNALS,
+  journalPrefix,
+  NAMED,
+  NAMES,
+  UPLOADS,
+  VALUES,
+} from "../job/keys.ts";
 import { leaseIsAlive, readLease } from "../job/lease.ts";
 import { livingLeader } from "../job/takeover.ts";
 import type { ObjectInfo, ObjectStore } from "../storage/contract.ts";
@@ -25,6 +36,10 @@ export interface CleanPlan {
   readonly journals: readonly JournalFacts[];
   readonly functions: readonly string[];
   readonly values: readonly string[];
+  /** Code packages and their archives. */
+  readonly code: readonly string[];
+  /** Local files that tasks elsewhere have read. */
+  readonly uploads: readonly string[];
   /** Intermediate objects of `kinglet/dataflow`, which a driver that ended removes itself. */
   readonly intermediates: readonly string[];
   readonly leases: readonly string[];
@@ -60,22 +75,28 @@ export async function planClean(
   const staying = journals.filter(({ id }) => !going.has(id));
   const allFunctions = await byHash(store, FUNCTIONS);
   const allValues = await byHash(store, VALUES);
-  const contents = [...allFunctions.values(), ...allValues.values()];
+  const allCode = await byHash(store, CODE);
+  const allUploads = await byHash(store, UPLOADS);
+  const contents = [...allFunctions.values(), ...allValues.values(), ...allCode.values()];
   const references = await keepReferred(store, staying, going, kept, contents);
   const { dead, alive } = await leases(store, clock);
   const unreferred = (all: Map<string, ObjectInfo>) =>
     alive.size > 0 ? [] : [...all].flatMap(([hash, object]) => (references.hashes.has(hash) ? [] : [object]));
   const functions = unreferred(allFunctions);
   const values = unreferred(allValues);
+  const code = unreferred(allCode);
+  const uploads = unreferred(allUploads);
   const intermediates = alive.size > 0 ? [] : await intermediatesWithout(store, references.dataflows);
   const names = await keysOf(store, NAMES, (name) => going.has(name.slice(name.lastIndexOf("/") + 1)));
-  const sizes = [...going.values(), ...functions, ...values, ...intermediates].map(
+  const sizes = [...going.values(), ...functions, ...values, ...code, ...uploads, ...intermediates].map(
     ({ sizeBytes }) => sizeBytes,
   );
   return {
     journals: [...going.values()],
     functions: functions.map(({ key }) => key),
     values: values.map(({ key }) => key),
+    code: code.map(({ key }) => key),
+    uploads: uploads.map(({ key }) => key),
     intermediates: intermediates.map(({ key }) => key),
     leases: dead,
     cancelFlags: await keysOf(store, CANCELS, (driverId) => !alive.has(driverId)),
@@ -155,10 +176,12 @@ async function keepReferred(
   return all;
 }
 
-/** Objects under a prefix, by what follows it. */
+/** Objects under a prefix, by the hash that follows it. */
 async function byHash(store: ObjectStore, prefix: string): Promise<Map<string, ObjectInfo>> {
   const found = new Map<string, ObjectInfo>();
-  for await (const object of store.list(prefix)) found.set(object.key.slice(prefix.length), object);
+  for await (const object of store.list(prefix)) {
+    found.set(object.key.slice(prefix.length).replace(/\.tgz$/, ""), object);
+  }
   return found;
 }
 
@@ -224,10 +247,14 @@ export async function deletePlanned(store: ObjectStore, plan: CleanPlan, clock: 
   }
   const functions = await deleteUnlessNeeded(store, plan.functions, clock);
   const values = await deleteUnlessNeeded(store, plan.values, clock);
+  const code = await deleteUnlessNeeded(store, plan.code, clock);
+  const uploads = await deleteUnlessNeeded(store, plan.uploads, clock);
   const intermediates = (await leases(store, clock)).alive.size > 0 ? [] : plan.intermediates;
   await store.delete([...intermediates, ...plan.leases, ...plan.cancelFlags]);
-  return { ...plan, journals: deleted, functions, values, intermediates, kept };
+  return { ...plan, journals: deleted, functions, values, code, uploads, intermediates, kept };
 }
+
+const PUT_BACK_BYTES = 64 * 1024 * 1024;
 
 /**
  * A driver that starts just now may have found an object there and be about to refer to it. It writes its lease
@@ -240,10 +267,13 @@ async function deleteUnlessNeeded(
 ): Promise<string[]> {
   const deleted: string[] = [];
   for (const key of keys) {
-    const body = await store.get(key);
+    const sizeBytes = (await store.head(key))?.sizeBytes ?? 0;
+    // What is too big for that is looked after just before: whoever finds it gone uploads it anew.
+    const body = sizeBytes <= PUT_BACK_BYTES ? await store.get(key) : undefined;
+    if (!body && (await leases(store, clock)).alive.size > 0) return deleted;
     await store.delete([key]);
     if ((await leases(store, clock)).alive.size > 0) {
-      await store.put(key, body, { ifAbsent: true });
+      if (body) await store.put(key, body, { ifAbsent: true });
       return deleted;
     }
     deleted.push(key);

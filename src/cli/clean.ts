@@ -74,6 +74,8 @@ function report(plan: CleanPlan, dryRun: boolean): void {
   const others = [
     [plan.functions, "function"],
     [plan.values, "broadcast value"],
+    [plan.code, "part of packaged code", "parts of packaged code"],
+    [plan.uploads, "uploaded file"],
     [plan.intermediates, "intermediate object of dataflow", "intermediate objects of dataflow"],
     [plan.leases, "dead driver's lease", "dead drivers' leases"],
   ] as const;
@@ -88,6 +90,8 @@ const planFacts = (plan: CleanPlan) => ({
   jobs: plan.journals.map(({ id }) => id),
   functions: plan.functions.length,
   values: plan.values.length,
+  code: plan.code.length,
+  uploads: plan.uploads.length,
   intermediates: plan.intermediates.length,
   leases: plan.leases.length,
   kept: plan.kept,

@@ -44,12 +44,12 @@ function placeOf(url: string | undefined): Place | undefined {
   return folder && { folder, name: decodeURIComponent(bare!.slice(folder.url.length)) };
 }
 
-const resolve: module.ResolveHookSync = (specifier, context, next) => {
+const resolve: module.ResolveHookSync = (written, context, next) => {
   const parent = placeOf(context.parentURL);
-  if (!parent || module.isBuiltin(specifier) || specifier.startsWith("data:"))
-    return next(specifier, context);
+  if (!parent || module.isBuiltin(written) || written.startsWith("data:")) return next(written, context);
+  const specifier = inFolder(written, parent.folder);
   const way = context.conditions.includes("require") ? "require" : "import";
-  const target = targetOf(parent, importEntry(way, specifier), specifier);
+  const target = targetOf(parent, importEntry(way, written), specifier);
   if (target !== undefined) return resolved(parent.folder, target, specifier, context);
   try {
     const found = next(specifier, context);
@@ -64,6 +64,14 @@ const resolve: module.ResolveHookSync = (specifier, context, next) => {
   });
   throw missing(specifier, parent, error);
 };
+
+/** Values name modules as the driver does: by its paths. */
+function inFolder(specifier: string, { url, driverRoot }: ModuleFolder): string {
+  if (specifier.startsWith(url) || !(specifier.startsWith("file:") || path.isAbsolute(specifier)))
+    return specifier;
+  const file = specifier.startsWith("file:") ? fileURLToPath(specifier) : specifier;
+  return file.startsWith(driverRoot) ? url + encodeName(file.slice(driverRoot.length)) : specifier;
+}
 
 function targetOf({ folder, name }: Place, entry: string, specifier: string): string | undefined {
   const known = folder.importers.get(name)?.[entry] ?? folder.modules.get(name)?.imports[entry];

@@ -1,4 +1,6 @@
 import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { OTHER_NODES, otherNode } from "../other-nodes.ts";
 import { type Form, forms, runAsMain, runForm, writeForm } from "./forms.ts";
@@ -30,6 +32,31 @@ describe.each(forms)("functions of $name", (form) => {
     const results = await runForm(form, folderOf(form));
     expect(problems(results)).toEqual([]);
     expect(results.length).toBeGreaterThan(140);
+  });
+});
+
+/** The worker gets code packages alone: whatever else it imports is refused. */
+describe("with code that travels as packages", () => {
+  const some = forms.filter(({ name }) => /stripped|CommonJS/.test(name));
+  test.each(some)("functions of $name", TIMEOUT, async (form) => {
+    const store = fs.mkdtempSync(path.join(os.tmpdir(), "kinglet-forms-store-"));
+    try {
+      expect(problems(await runForm(form, folderOf(form), process.execPath, store))).toEqual([]);
+    } finally {
+      fs.rmSync(store, { recursive: true });
+    }
+  });
+
+  test("on Node 22, where CommonJS modules lie on disk", TIMEOUT, async () => {
+    const node = otherNode(22);
+    if (!node) return;
+    const form = forms.find(({ name }) => name === "CommonJS")!;
+    const store = fs.mkdtempSync(path.join(os.tmpdir(), "kinglet-forms-store-"));
+    try {
+      expect(problems(await runForm(form, folderOf(form), node, store))).toEqual([]);
+    } finally {
+      fs.rmSync(store, { recursive: true });
+    }
   });
 });
 

@@ -151,12 +151,15 @@ export async function runForm(
   form: Form,
   folder: string,
   execPath: string = process.execPath,
+  /** Of a store for code packages, which the functions' modules then come from. */
+  packagesIn?: string,
 ): Promise<CaseResult[]> {
   const files = form.features.map((name) => path.join(folder, `${name}${form.extension}`));
   return runProgram(
     [...form.execArgv, path.join(import.meta.dirname, "run-cases.ts"), ...files],
     folder,
     execPath,
+    packagesIn ? { KINGLET_TEST_PACKAGES_IN: packagesIn } : {},
   );
 }
 
@@ -175,9 +178,14 @@ export async function runAsMain(
   return runProgram([...form.execArgv, file], folder, process.execPath);
 }
 
-async function runProgram(args: readonly string[], cwd: string, execPath: string): Promise<CaseResult[]> {
+async function runProgram(
+  args: readonly string[],
+  cwd: string,
+  execPath: string,
+  more: NodeJS.ProcessEnv = {},
+): Promise<CaseResult[]> {
   const { NODE_OPTIONS: _inherited, VITEST: _vitest, ...inherited } = process.env;
-  const env = { ...inherited, TORTURE_LIB: path.join(TORTURE, "lib") };
+  const env = { ...inherited, ...more, TORTURE_LIB: path.join(TORTURE, "lib") };
   const child = spawn(execPath, ["--disable-warning=ExperimentalWarning", ...args], {
     cwd,
     env,

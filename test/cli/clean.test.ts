@@ -3,13 +3,16 @@ import { deletePlanned, type JournalFacts, planClean } from "../../src/cli/clean
 import { addReferences, noReferences } from "../../src/cli/references.ts";
 import { readJournal } from "../../src/job/journal-reader.ts";
 import {
+  archiveKey,
   CANCELS,
   cancelFlagKey,
+  codeKey,
   driverKey,
   functionKey,
   journalPrefix,
   NAMED,
   NAMES,
+  uploadKey,
   valueKey,
 } from "../../src/job/keys.ts";
 import { newLease, writeLease } from "../../src/job/lease.ts";
@@ -58,6 +61,22 @@ describe("cleaning", () => {
     expect(await keys()).toEqual(left);
     expect(left).toContain(`${NAMED}mine.txt`);
     expect((await readJournal(store, "new-001")).jobs.get(0)).toMatchObject({ committedCount: 2 });
+  });
+
+  it("deletes code packages with their archives, and uploaded files, that no other job needs", async () => {
+    const packed = (letter: string, archive: string) =>
+      store.put(codeKey(hashOf(letter)), Buffer.from(`{"format":1,"archives":["${hashOf(archive)}"]}\n…`));
+    const code = (letter: string) => ({ meta: { code: `${codeKey(hashOf(letter))}#file:///x/` } });
+    await Promise.all([packed("c", "1"), packed("d", "2"), packed("e", "2")]);
+    for (const letter of ["1", "2"]) await store.put(archiveKey(hashOf(letter)), Buffer.from("…"));
+    for (const letter of ["3", "4"]) await store.put(uploadKey(hashOf(letter)), Buffer.from("…"));
+    const upload = (letter: string) => JSON.stringify({ path: "/x/a.txt", key: uploadKey(hashOf(letter)) });
+    await writeJournal(store, { id: "old-001", jobs: [{ ...done, ...code("c"), item: upload("3") }] });
+    await writeJournal(store, { id: "old-002", jobs: [{ ...done, ...code("d") }] });
+    await writeJournal(store, { id: "new-001", jobs: [{ ...done, ...code("e"), item: upload("4") }] });
+    await clean("old-001", "old-002");
+    expect(await keys("code/")).toEqual([archiveKey(hashOf("2")), codeKey(hashOf("e"))]);
+    expect(await keys("uploads/")).toEqual([uploadKey(hashOf("4"))]);
   });
 
   it("keeps a function that another job has, too", async () => {
@@ -243,6 +262,8 @@ describe("kinglet clean", () => {
         jobs: ["int-001"],
         functions: 1,
         values: 0,
+        code: 0,
+        uploads: 0,
         leases: 0,
         kept: [],
       });

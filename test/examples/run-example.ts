@@ -6,6 +6,8 @@ import { onTestFinished } from "vitest";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const hook = path.join(import.meta.dirname, "kinglet-of-sources.mjs");
+/** Workers that don't see the repository. */
+const isolated = path.join(import.meta.dirname, "isolated-kinglet.mjs");
 
 export interface ExampleEnd {
   readonly code: number | null;
@@ -25,13 +27,18 @@ export function runExample(
   name: string,
   args: readonly string[] = [],
   storage: string = temporaryFolder(),
+  onElsewhere = false,
 ): Promise<ExampleEnd> {
   const { NODE_OPTIONS: _, VITEST: __, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["--import", hook, path.join(root, "examples", name), ...args], {
-    cwd: root,
-    env: { ...inherited, KINGLET_STORAGE: storage, KINGLET_CONCURRENCY: "2", NO_COLOR: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    ["--import", onElsewhere ? isolated : hook, path.join(root, "examples", name), ...args],
+    {
+      cwd: root,
+      env: { ...inherited, KINGLET_STORAGE: storage, KINGLET_CONCURRENCY: "2", NO_COLOR: "1" },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));

@@ -25,7 +25,7 @@ export function hasNamespaces(): boolean {
 }
 
 /** A pool whose workers, processes of this machine, don't see its files: code and data travel as to another one. */
-export function openIsolatedPool(options: PoolOptions): Pool {
+export function openIsolatedPool(options: PoolOptions = {}): Pool {
   return openOn(options, ({ concurrency = 2 }, store) => {
     if (store.kind === "disk") mkdirSync(store.root, { recursive: true });
     const isHidden = hasNamespaces() && store.kind === "disk";
