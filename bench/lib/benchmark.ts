@@ -21,7 +21,7 @@ export interface Metric {
   readonly baselineTitle?: string;
   /** Shows the figure divided by this as well, in microseconds: the cost of one task. */
   readonly tasks?: number;
-  readonly unit?: "ms" | "µs" | "MiB" | "MiB/s" | "op/s";
+  readonly unit?: "ms" | "µs" | "MiB" | "MiB/s" | "op/s" | "requests" | "µ$";
 }
 
 /** The samples of one round, by the name of the variant. */
