@@ -15,6 +15,12 @@ class Shape {
   }
 }
 const rows = Array.from({ length: 2_000 }, (_, id) => ({ id, text: `é${id}`, at: new Date(id) }));
+const table = Array.from({ length: 2_000 }, (_, id) => ({
+  id,
+  text: `é${id}\ud800`,
+  odd: id % 2 ? -0 : undefined,
+  half: id / 2,
+}));
 const shape = new Shape();
 const doubles = Float64Array.of(1.5, -0, Number.NaN);
 let count = 0;
@@ -24,6 +30,7 @@ const functions: Record<string, () => unknown> = {
   "small values": () => [1n, -0, "text", /a/g.source, new Map([[1, new Set([2])]])],
   "class and instance": () => shape.describe(),
   "big data": () => [rows.length, rows[1_999]!.text, rows[3]!.at.getTime()],
+  "a table": () => [table.length, table[1_999]!.text, table[7], Object.is(table[7]!.odd, -0)],
   "typed array": () => [doubles[0], Object.is(doubles[1], -0), doubles.length],
   "shared variable": () => [next(), next(), count],
   "import by the worker": async () => (await import("node:path")).posix.join("a", "b"),
@@ -39,6 +46,7 @@ const values: Record<string, unknown> = {
   odd: [undefined, -0, 2n ** 70n, Symbol.for("s"), Symbol.iterator, new Date(5), /x/y],
   memory: { a: new Uint8Array([1, 2, 3]), b: Buffer.from("b"), c: new DataView(new ArrayBuffer(4)) },
   rows,
+  table,
   bare: Object.assign(Object.create(null) as object, { a: 1 }),
 };
 

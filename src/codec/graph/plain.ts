@@ -159,7 +159,7 @@ function isPlainArray(value: readonly unknown[], out: object[]): boolean {
 }
 
 /** No property but elements, of which some may be missing. */
-function hasOnlyElements(value: readonly unknown[]): boolean {
+export function hasOnlyElements(value: readonly unknown[]): boolean {
   // Listing the keys of a long array makes a string for each element; `inspect` skips them.
   if (value.length > BIG_OBJECTS && inspect(value, NAMED_ONLY) === onlyElements(value.length)) return true;
   return keys(value).length === value.length && getOwnPropertySymbols(value).length === 0;

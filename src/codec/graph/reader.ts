@@ -1,10 +1,10 @@
-import { deserialize } from "node:v8";
 import { knownSymbol, resolveBuiltin } from "./builtins.ts";
 import type { Graph } from "./envelope.ts";
 import { makeError } from "./errors.ts";
 import { freezeDeep } from "./freeze.ts";
 import { symbolOf } from "./identity.ts";
 import type { Base, GraphNode, Integrity, KeyRef, PropertyRecord, Ref } from "./nodes.ts";
+import { unpackPlainBody } from "./plain-body.ts";
 import { classByName } from "./registry.ts";
 
 /** Nodes that only capture can make again. */
@@ -189,7 +189,7 @@ export class GraphReader {
   #plain(): readonly unknown[] {
     const { plainBody, plainShared } = this.#graph.table;
     if (this.#shared.plain) return this.#shared.plain;
-    const roots = deserialize(this.#graph.bodies[plainBody]!) as unknown[];
+    const roots = unpackPlainBody(this.#graph.bodies[plainBody]!);
     // Without sharing it belongs to this reader alone, and is kept for its other roots.
     if (plainShared) for (const root of roots) freezeDeep(root as object);
     this.#shared.plain = roots;

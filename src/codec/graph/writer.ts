@@ -1,5 +1,4 @@
 import * as types from "node:util/types";
-import { serialize } from "node:v8";
 import { KingletError } from "../../errors.ts";
 import { baseOf, errorPrototype, refuseLiveObject } from "./bases.ts";
 import { builtinPath, knownSymbolNames } from "./builtins.ts";
@@ -9,7 +8,8 @@ import { isBaseKey, naturalPrototype, unsendable } from "./kinds.ts";
 import { MemoryWriter } from "./memory.ts";
 import type { Base, GraphNode, KeyRef, PropertyRecord, Ref } from "./nodes.ts";
 import { type PathStep, propertyText } from "./path.ts";
-import { isPlainThroughout, sizeUp } from "./plain.ts";
+import { hasOnlyElements, isPlainThroughout, sizeUp } from "./plain.ts";
+import { packPlainBody } from "./plain-body.ts";
 import { REDUCE, registeredClass, registeredEncoding } from "./registry.ts";
 import {
   integrityOf,
@@ -20,6 +20,7 @@ import {
   isValues,
   primitiveNode,
 } from "./shapes.ts";
+import { type Table, tableOf } from "./tables.ts";
 
 /** Dense arrays of primitives from this length on are one node. */
 const VALUES_LENGTH = 32;
@@ -283,6 +284,14 @@ export class GraphWriter {
     return this.properties(value, step, (key) => isBaseKey(base, key));
   }
 
+  /** Rows that nothing else can refer to: all other big plain data would have to be searched for them. */
+  #table({ value }: Pending): Table | undefined {
+    if (this.#bigPlain.size > 1 || !Array.isArray(value)) return undefined;
+    if (!Object.isExtensible(value) || !hasOnlyElements(value)) return undefined;
+    const table = tableOf(value, (row) => this.#ids.has(row));
+    return table?.isDistinct || (table && new Set(value).size === value.length) ? table : undefined;
+  }
+
   /**
    * Writes the big plain data as one blob; false if some of it turned out to need nodes, which are queued. What has
    * a node already, because others refer to it too, becomes a root of the blob: there v8 keeps it one object.
@@ -296,14 +305,21 @@ export class GraphWriter {
       const node = this.nodes[id]!;
       return node !== PENDING && node[0] !== "object" && node[0] !== "values";
     };
+    const tables = new Map<number, Table>();
     for (const pending of this.#bigPlain.values()) {
+      const table = this.#table(pending);
+      if (table) {
+        tables.set(roots.size, table);
+        roots.set(pending.id, pending.value);
+        continue;
+      }
       if (isPlainThroughout(pending.value, refuses)) continue;
       this.#bigPlain.delete(pending.id);
       this.#queue.push(pending);
       return false;
     }
     try {
-      this.plainBody = this.body(serialize([...roots.values()]));
+      this.plainBody = this.body(packPlainBody([...roots.values()], tables));
     } catch {
       // A proxy somewhere within: it looks plain, but v8 refuses it.
       this.#queue.push(...this.#bigPlain.values());
