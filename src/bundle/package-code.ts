@@ -7,10 +7,10 @@ import { UsageError } from "../errors.ts";
 import type { CodePackage, ImportTable, PackedArchive, PackedModule } from "../job/code-package.ts";
 import { type Archive, type ArchiveEntry, describeArchive } from "./archive.ts";
 import type { CapturedImports } from "./import-records.ts";
-import { everyFile } from "./installed-packages.ts";
-import { type GraphFile, moduleGraph } from "./module-graph.ts";
+import { everyFile, packageFolder } from "./installed-packages.ts";
+import { type GraphFile, type ModuleGraph, moduleGraph } from "./module-graph.ts";
 import { formatOf, readManifest, textOf } from "./module-source.ts";
-import { type WholeFolder, wholePackages } from "./whole-packages.ts";
+import { type WholeFolder, type WholePackages, wholePackages } from "./whole-packages.ts";
 
 export interface CodeRequest {
   readonly imports: CapturedImports;
@@ -40,7 +40,7 @@ export async function buildPackage(request: CodeRequest): Promise<BuiltPackage> 
   const graph = await moduleGraph(imports);
   const whole = await wholePackages(graph, request.packages, cwd, target);
   const sent = await sentFiles(request);
-  const single = [...graph.files.values()].filter((file) => isCode(file.path) && !whole.has(file.path));
+  const single = singleFiles(graph, whole);
   const root = commonFolder([
     ...imports.origins.map((origin) => path.dirname(pathOf(origin))),
     ...single.map((file) => path.dirname(file.path)),
@@ -57,13 +57,32 @@ export async function buildPackage(request: CodeRequest): Promise<BuiltPackage> 
       format: 1,
       workingFolder: isInside(root, cwd) ? nameOf(cwd) : "",
       modules: modules.sort((a, b) => (a.name < b.name ? -1 : 1)),
-      importers: importersOf(graph.importers, nameOf),
+      importers: importersOf(graph, whole, nameOf),
       archives: folders.map((folder) => packedArchive(folder, nameOf)).sort((a, b) => (a.at < b.at ? -1 : 1)),
       links: sortedRecord([...whole.links].map(([link, folder]) => [nameOf(link), nameOf(folder)])),
     },
     rootUrl: `${pathToFileURL(root).href.replace(/\/$/, "")}/`,
     archives: folders.map(({ archive }) => archive),
   };
+}
+
+/** Files that travel by themselves: not those of whole packages, nor of packages that only these import. */
+function singleFiles({ files, importers }: ModuleGraph, whole: WholePackages): GraphFile[] {
+  const reached = new Set<string>();
+  const packages = new Set<string | undefined>([undefined]);
+  const waiting: string[] = [];
+  for (const [parent, imports] of importers) if (!whole.has(parent)) waiting.push(...imports.values());
+  for (const file of files.values()) if (packageFolder(file.path) === undefined) waiting.push(file.path);
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (reached.has(file) || whole.has(file)) continue;
+    reached.add(file);
+    packages.add(packageFolder(file));
+    waiting.push(...(files.get(file)?.imports.values() ?? []));
+  }
+  // A package's modules may be imported by a name that is made at run time, which leaves no trace.
+  return [...files.values()].filter(
+    ({ path: file }) => isCode(file) && !whole.has(file) && packages.has(packageFolder(file)),
+  );
 }
 
 /** Not machine code, nor what esbuild left empty. */
@@ -80,10 +99,12 @@ const tableOf = (imports: ReadonlyMap<string, string>, nameOf: (file: string) =>
   sortedRecord([...imports].map(([entry, target]) => [entry, nameOf(target)]));
 
 function importersOf(
-  importers: ReadonlyMap<string, Map<string, string>>,
+  { importers }: ModuleGraph,
+  whole: WholePackages,
   nameOf: (file: string) => string,
 ): Record<string, ImportTable> {
-  return sortedRecord([...importers].map(([parent, imports]) => [nameOf(parent), tableOf(imports, nameOf)]));
+  const tables = [...importers].filter(([parent, imports]) => imports.size > 0 && !whole.has(parent));
+  return sortedRecord(tables.map(([parent, imports]) => [nameOf(parent), tableOf(imports, nameOf)]));
 }
 
 function sortedRecord<T>(entries: (readonly [string, T])[]): Record<string, T> {
