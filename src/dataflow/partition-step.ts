@@ -53,7 +53,7 @@ export class PartitionStep {
       let { value: state } = vertex!;
       let halted = reader.isHalted;
       if (order === 0 || !halted) {
-        const messages = order === 0 ? await this.#messages(message!) : NO_MESSAGES;
+        const messages = order === 0 ? await this.#messages(keys, start, end) : NO_MESSAGES;
         this.#vertex.begin(decodeKey(keys, start, end), state, reader.edges());
         const computing = this.#compute(messages);
         if (computing instanceof Promise) await computing;
@@ -69,7 +69,7 @@ export class PartitionStep {
   /** Messages to a vertex that isn't there. */
   async #runMissing(message: RunCursor, add: RunWriter["add"]): Promise<boolean> {
     const key = Buffer.from(message.keys.subarray(message.start, message.end));
-    const messages = await this.#messages(message);
+    const messages = await this.#messages(key, 0, key.length);
     const id = decodeKey(key);
     const { missing } = this.#parts.spec;
     if (missing === "ignore") return false;
@@ -84,13 +84,12 @@ export class PartitionStep {
     return this.#parts.spec.compute(this.#vertex, messages, this.#parts.ctx);
   }
 
-  /** All messages to the vertex that the first one is for; one, if they can be combined. */
-  async #messages(first: RunCursor): Promise<unknown[]> {
+  /** All messages to a vertex, whose turn it is; one, if they can be combined. */
+  async #messages(keys: Buffer, start: number, end: number): Promise<unknown[]> {
     const { merger, spec } = this.#parts;
-    const key = Buffer.from(first.keys.subarray(first.start, first.end));
     const messages: unknown[] = [];
-    for (let top: RunCursor | undefined = first; top; top = merger.top) {
-      if (compareBytes(top.keys, top.start, top.end, key, 0, key.length) !== 0) break;
+    for (let top = merger.top; top; top = merger.top) {
+      if (compareBytes(top.keys, top.start, top.end, keys, start, end) !== 0) break;
       if (spec.combine && messages.length > 0) messages[0] = spec.combine(messages[0], top.value);
       else messages.push(top.value);
       const reading = merger.advance();

@@ -70,13 +70,19 @@ export class RangeSource implements RunSource {
   }
 }
 
+/** How often a range that doesn't match its checksum is read again: it may have been damaged on its way. */
+const MAX_REREADS = 2;
+
 /** Says which run is lost in place of failing: the driver makes it again, and asks again. */
 export async function orLost<T>(work: () => Promise<T>): Promise<T | Lost> {
-  try {
-    return await work();
-  } catch (error) {
-    const lost = error instanceof LostRun ? error : (error as { cause?: unknown }).cause;
-    if (lost instanceof LostRun) return { lost: [lost.run] };
-    throw error;
+  for (let rereads = 0; ; rereads++) {
+    try {
+      return await work();
+    } catch (error) {
+      const lost = error instanceof LostRun ? error : (error as { cause?: unknown }).cause;
+      if (!(lost instanceof LostRun)) throw error;
+      const isDamaged = (lost.cause as { code?: string }).code === "STORE_CORRUPT";
+      if (!isDamaged || rereads === MAX_REREADS) return { lost: [lost.run] };
+    }
   }
 }

@@ -30,6 +30,7 @@ export class Supersteps {
   readonly #spec: BspSpec;
   #calls: Calls;
   #loaded: Stage<StoredRun> = { runs: [], remade: 0, remake: async () => {} };
+  #isLoadedAgain = false;
   /** Objects that were made again. */
   remade = 0;
 
@@ -76,7 +77,8 @@ export class Supersteps {
   }
 
   /** As `begin`, with no outcome of before. */
-  beginAgain(loaded: readonly string[]): Promise<Snapshot> {
+  async beginAgain(loaded: readonly string[]): Promise<Snapshot> {
+    await this.#loaded.remake([...this.#loaded.runs.keys()]);
     this.#calls = { ...this.#calls, name: undefined };
     return this.begin(loaded);
   }
@@ -149,6 +151,9 @@ export class Supersteps {
     if (forGood.length > 0) throw new LostForGood(forGood.map(({ name }) => name));
     this.remade += parts.size;
     if (atStart.length > 0) {
+      // What was loaded is gone since then, all of it.
+      if (!this.#isLoadedAgain) await this.#loaded.remake([...this.#loaded.runs.keys()]);
+      this.#isLoadedAgain = true;
       const again = await this.#place(partitionsOf(atStart), this.#calls.stage);
       for (const snapshot of before ? [now, before] : [now]) replace(snapshot, again);
     }
