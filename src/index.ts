@@ -13,7 +13,7 @@ export {
   UsageError,
 } from "./errors.ts";
 export type { Future } from "./future.ts";
-export type { Job, JobProgress, JobStatus } from "./job.ts";
+export type { Job, JobCost, JobProgress, JobStatus } from "./job.ts";
 export { observe, type PoolEvent, type PoolObserver } from "./observers.ts";
 export type { AwsOptions, CallOptions, PoolOptions } from "./options.ts";
 export {

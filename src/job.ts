@@ -16,6 +16,27 @@ export interface JobProgress {
   readonly state: JobStatus;
 }
 
+/** What a job cost so far, in US dollars at the region's list prices; all 0 for local workers. */
+export interface JobCost {
+  /** All of it: `computeUsd + requestsUsd + storageUsd`. */
+  readonly usd: number;
+  /** Workers' time, their starts included. */
+  readonly computeUsd: number;
+  /** Invocations. */
+  readonly requestsUsd: number;
+  /** Requests of this program to the store; those of the workers aren't counted. */
+  readonly storageUsd: number;
+  /** Part of compute and requests that attempts cost which failed. */
+  readonly wastedByRetriesUsd: number;
+  /** Part of compute and requests that attempts cost whose tasks another one brought first. */
+  readonly wastedByBackupsUsd: number;
+  /** Memory times billed time. */
+  readonly gbSeconds: number;
+  readonly invocations: number;
+  /** Which prices, as of when; "" where nothing costs anything. */
+  readonly prices: string;
+}
+
 export type JobStatus = "running" | "done" | "failed" | "cancelled" | "detached";
 
 /**
@@ -36,6 +57,8 @@ export interface Job<R> extends Promise<R[]>, AsyncIterable<R> {
   /** Finds the job again in another process: `pool.attach(id)`, `kinglet resume <id>`. */
   readonly id: string;
   readonly progress: JobProgress;
+  /** What it cost so far, retries and backups included. */
+  readonly cost: JobCost;
   /** Values as their tasks finish, whatever the order. */
   completed(): AsyncIterable<{ readonly index: number; readonly value: R }>;
   /** No attempt starts after this call; running ones are told (`ctx.signal`) and stopped. Resolves when all have. */

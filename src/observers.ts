@@ -1,4 +1,5 @@
 import type { JobKind } from "./job/records.ts";
+import type { JobCost } from "./job.ts";
 import type { JobEvent } from "./scheduler/events.ts";
 
 /**
@@ -28,6 +29,7 @@ export type PoolEvent =
       readonly state: string;
       readonly tasks: number;
       readonly failed: number;
+      readonly cost?: JobCost;
     };
 
 export type PoolObserver = (event: PoolEvent) => void;

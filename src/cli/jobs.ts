@@ -58,6 +58,7 @@ export function jobFacts({ id, condition, job, leader }: JobSummary) {
     drawn: job.drawn,
     done: job.committedCount,
     failed: job.failedCount,
+    costUsd: job.costUsd,
     inputComplete: job.total !== undefined,
     createdMs: meta.createdMs,
     parent: meta.parent ?? null,

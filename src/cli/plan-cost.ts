@@ -1,6 +1,6 @@
+import type { PriceTable } from "../cost/prices.ts";
 import { BYTES_PER_MS, REQUEST_MS } from "../dataflow/plan.ts";
 import type { SortPlan, SortStage } from "../dataflow/sort-plan.ts";
-import type { PriceTable } from "../observe/prices.ts";
 import { requestsOfStreamedPut } from "../storage/part-size.ts";
 
 /** Where a planned computation runs. */

@@ -1,6 +1,6 @@
+import { AWS_US_EAST_1, type PriceTable } from "../cost/prices.ts";
 import { isFeasible, type SortPlan, type SortSize, sortPlan } from "../dataflow/sort-plan.ts";
 import { UsageError } from "../errors.ts";
-import { AWS_US_EAST_1, type PriceTable } from "../observe/prices.ts";
 import { countOf, formatCount, formatDuration } from "../observe/text.ts";
 import { parseWhole } from "./durations.ts";
 import { EXIT } from "./exit-codes.ts";

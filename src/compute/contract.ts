@@ -25,6 +25,8 @@ export interface ComputeBackend {
   readonly memory?: { readonly defaultMb: number; readonly maxMb: number };
   /** A task can't run longer; absent: for ever. */
   readonly maxTaskMs?: number;
+  /** What workers cost; absent: nothing. */
+  readonly prices?: ComputePrices;
 
   open(events: ComputeEvents): void;
 
@@ -45,6 +47,16 @@ export interface ComputeBackend {
 
   /** Ends everything by force, then resolves. */
   close(): Promise<void>;
+}
+
+/** What workers cost, in US dollars. */
+export interface ComputePrices {
+  /** Which, and as of when: for reports. */
+  readonly name: string;
+  /** A GiB of a worker's memory for a second. */
+  readonly usdPerGbSecond: number;
+  /** An invocation. */
+  readonly usdPerRequest: number;
 }
 
 /** What code for workers elsewhere must fit. */

@@ -31,6 +31,8 @@ export interface JobState {
   readonly consumed: number;
   committedCount: number;
   failedCount: number;
+  /** What its drivers said that it cost, as far as they came to its end. */
+  costUsd: number;
   ended: { readonly state: JobEndState; readonly reason?: string } | undefined;
   /** Epoch in which the last record of the job was written. */
   epoch: number;
@@ -110,6 +112,12 @@ export class JournalFolder {
         if (job) job.ended = { state: record.state, ...(record.reason ? { reason: record.reason } : {}) };
         return;
       }
+      case "event": {
+        const job = this.jobs.get(record.jobNumber);
+        // Each driver's own: a resumed job has cost both.
+        if (job && record.event.kind === "cost") job.costUsd += Number(record.event["usd"]) || 0;
+        return;
+      }
       default:
         return;
     }
@@ -127,6 +135,7 @@ export class JournalFolder {
       consumed,
       committedCount: 0,
       failedCount: 0,
+      costUsd: 0,
       ended: undefined,
       epoch,
     };

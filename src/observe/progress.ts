@@ -1,3 +1,4 @@
+import { Ledger } from "../cost/ledger.ts";
 import type { JobKind } from "../job/records.ts";
 import type { PoolEvent } from "../observers.ts";
 import type { JobEvent } from "../scheduler/events.ts";
@@ -67,6 +68,7 @@ export interface Totals extends Counts {
   workers: number;
   firstMs: number | undefined;
   lastMs: number | undefined;
+  readonly cost: Ledger;
 }
 
 export interface SlowAttempt {
@@ -111,6 +113,7 @@ export function newProgress(): Progress {
       workers: 0,
       firstMs: undefined,
       lastMs: undefined,
+      cost: new Ledger(""),
     },
     lineOfRun: new Map(),
     slots: new Map(),
@@ -137,6 +140,11 @@ export function foldProgress(progress: Progress, event: PoolEvent): JobProgress 
     openJob(progress, event);
     return undefined;
   }
+  // Also of attempts that end after their job.
+  if (event.kind === "job" && event.event.kind === "attempt-ended" && event.event.cost) {
+    totals.cost.addAttempt(event.event.cost);
+  }
+  if (event.kind === "job-ended" && event.cost) totals.cost.addStorageUsd(event.cost.storageUsd);
   const line = progress.lineOfRun.get(event.jobId) ?? event.jobId;
   const job = progress.running.get(line);
   if (!job) return undefined;

@@ -1,5 +1,6 @@
+import type { JobCost } from "../job.ts";
 import type { Progress, SlowAttempt } from "./progress.ts";
-import { countOf, formatCount, formatDuration, harmless } from "./text.ts";
+import { countOf, formatCount, formatDuration, formatUsd, harmless } from "./text.ts";
 
 /** What a run came to. */
 export interface Summary {
@@ -23,6 +24,7 @@ export interface Summary {
   readonly crashes: number;
   readonly timedOut: number;
   readonly slowest: readonly SlowAttempt[];
+  readonly cost: JobCost;
 }
 
 const CRASHES = ["crashed", "out-of-memory", "lost"];
@@ -48,6 +50,7 @@ export function summarize({ totals, running }: Progress, nowMs: number): Summary
     crashes: CRASHES.reduce((sum, kind) => sum + ended(kind), 0),
     timedOut: ended("timed-out"),
     slowest: totals.slowest,
+    cost: totals.cost.total,
   };
 }
 
@@ -76,9 +79,24 @@ export function summaryLines(summary: Summary): string[] {
     );
   }
   lines.push(`retries  ${formatCount(summary.retries)}${troubles(summary)}`);
+  if (summary.cost.usd > 0) lines.push(`cost     ${costText(summary.cost)}`);
   const [slow] = slowest;
   if (slow) lines.push(`slowest  ${tasksOf(slow)}: ${formatDuration(slow.ms)}`);
   return lines;
+}
+
+/** `$0.0213: 1,000 invocations, 1,250 GB-s (AWS us-east-1, 2026-11); 4 % of it wasted by retries, 1 % by backups` */
+export function costText(cost: JobCost): string {
+  const { usd, invocations, gbSeconds, prices, wastedByRetriesUsd, wastedByBackupsUsd } = cost;
+  const part = (wastedUsd: number) => `${((100 * wastedUsd) / usd).toFixed(wastedUsd / usd < 0.1 ? 1 : 0)} %`;
+  const wasted = [
+    ...(wastedByRetriesUsd > 0 ? [`${part(wastedByRetriesUsd)} wasted by retries`] : []),
+    ...(wastedByBackupsUsd > 0 ? [`${part(wastedByBackupsUsd)} wasted by backups`] : []),
+  ];
+  return [
+    `${formatUsd(usd)}: ${countOf(invocations, "invocation")}, ${formatCount(gbSeconds)} GB-s (${prices})`,
+    ...wasted,
+  ].join("; ");
 }
 
 function troubles({ crashes, timedOut, backups }: Summary): string {

@@ -42,3 +42,10 @@ export function formatSize(sizeBytes: number): string {
   }
   return `${unit > 0 && size < 9.95 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
 }
+
+/** `$12.34`, `$0.0123`, `$0.0000042`: three figures below a dollar. */
+export function formatUsd(usd: number): string {
+  if (usd === 0 || usd >= 1) return `$${usd.toFixed(2)}`;
+  const digits = Math.min(20, 2 - Math.floor(Math.log10(usd)));
+  return `$${usd.toFixed(digits)}`;
+}

@@ -1,6 +1,7 @@
 import { KingletError, UsageError } from "../errors.ts";
 import { entryIsOk } from "../job/entries.ts";
 import type { JobState, JournalState } from "../job/fold.ts";
+import type { Journal } from "../job/journal.ts";
 import { JournalReader, readJournal } from "../job/journal-reader.ts";
 import { functionKey, type JobRef, journalPrefix, parseJobId } from "../job/keys.ts";
 import type { DriverLease } from "../job/lease.ts";
@@ -11,7 +12,7 @@ import type { PoolJobCode } from "./job-code.ts";
 import { JobCore, type JobEnding } from "./job-handle.ts";
 import { cancelled, endJob, jobSpec } from "./job-spec.ts";
 import { ConsumedRetention } from "./retention.ts";
-import type { LedJournal, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** How often the journal of a job that another process leads is looked at. */
 const FOLLOW_MS = 250;
@@ -156,7 +157,7 @@ class Attachment {
     await this.#goOn(taken, taken.state);
   }
 
-  async #goOn(led: LedJournal, state: JournalState): Promise<void> {
+  async #goOn(led: { readonly journal: Journal }, state: JournalState): Promise<void> {
     const session = this.#session;
     const core = this.#core;
     const job = this.#jobOf(state);

@@ -1,9 +1,11 @@
+import { Ledger, type StorageRequests } from "../cost/ledger.ts";
+import type { PriceTable } from "../cost/prices.ts";
 import { KingletError, TaskError } from "../errors.ts";
 import type { Run } from "../job/entries.ts";
 import type { CommittedRange } from "../job/fold.ts";
 import type { FrameLocation } from "../job/journal.ts";
 import type { JobKind } from "../job/records.ts";
-import type { JobProgress, JobStatus } from "../job.ts";
+import type { JobCost, JobProgress, JobStatus } from "../job.ts";
 import type { RunningJob } from "../scheduler/contract.ts";
 import type { MaybePromise } from "../storage/contract.ts";
 import type { PoolJobCode } from "./job-code.ts";
@@ -53,6 +55,8 @@ export class JobCore {
   /** Bytes of the runs of outcomes so far. */
   outcomeBytes = 0;
   total: number | undefined;
+  /** Requests to the store that were made since the last job's end: once it has ended, where they cost something. */
+  storage: { readonly requests: StorageRequests; readonly prices: PriceTable } | undefined;
   onCancel: ((reason: string) => void) | undefined;
   /** Called when the job begins, or ceases, to keep the process alive. */
   onHold: ((holds: boolean) => void) | undefined;
@@ -218,6 +222,15 @@ export class JobCore {
     this.observed = true;
     this.onCancel?.(reason);
     await this.ended();
+  }
+
+  /** What its attempts cost here, and the pool's requests to the store that are counted as its own. */
+  get cost(): JobCost {
+    const ledger = new Ledger("");
+    if (this.running) ledger.addAll(this.running.cost);
+    const { storage } = this;
+    if (storage) ledger.addStorage(storage.requests, storage.prices);
+    return ledger.total;
   }
 
   get progress(): JobProgress {

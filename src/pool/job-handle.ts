@@ -2,7 +2,7 @@ import { REDUCE } from "../codec/graph/registry.ts";
 import { CaptureError } from "../errors.ts";
 import { FUTURE, type Future, JOB } from "../future.ts";
 import type { Run } from "../job/entries.ts";
-import type { Job, JobProgress } from "../job.ts";
+import type { Job, JobCost, JobProgress } from "../job.ts";
 import { LazyPromise } from "../lazy-promise.ts";
 import { chain } from "../maybe.ts";
 import type { MaybePromise } from "../storage/contract.ts";
@@ -163,6 +163,10 @@ export class JobHandle<R> extends LazyPromise<R[]> implements Job<R> {
 
   get progress(): JobProgress {
     return this.core.progress;
+  }
+
+  get cost(): JobCost {
+    return this.core.cost;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<R> {

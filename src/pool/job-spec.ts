@@ -133,12 +133,24 @@ class PoolJobSpec implements JobSpec {
 const REMOTE_INLINE_BYTES = 256 * 1024;
 
 function taskOptions(session: Session, { kind, options, depth }: SpecParts["call"]): TaskOptions {
-  const { timeoutMs, retries, idempotent, isolate, memoryMb, env, batch, concurrency, cpus = 1 } = options;
+  const {
+    budgetUsd,
+    timeoutMs,
+    retries,
+    idempotent,
+    isolate,
+    memoryMb,
+    env,
+    batch,
+    concurrency,
+    cpus = 1,
+  } = options;
   const bySlots = cpus > 1 ? Math.max(1, Math.floor(session.slots / cpus)) : Number.POSITIVE_INFINITY;
   const limit = Math.min(concurrency ?? Number.POSITIVE_INFINITY, bySlots);
   const given: { -readonly [K in keyof TaskOptions]: TaskOptions[K] } = {};
   if (timeoutMs !== undefined) given.timeoutMs = timeoutMs;
   if (retries !== undefined) given.retries = retries;
+  if (budgetUsd !== undefined) given.budgetUsd = budgetUsd;
   if (idempotent !== undefined) given.idempotent = idempotent;
   if (isolate !== undefined) given.isolate = isolate;
   if (memoryMb !== undefined) given.memoryMb = memoryMb;
@@ -191,7 +203,7 @@ function endingOf(core: JobCore, end: JobEnd): JobEnding {
         ...(end.error !== undefined ? { error: end.error } : {}),
       };
     case "released":
-      return { status: "detached" };
+      return end.error === undefined ? { status: "detached" } : { status: "failed", error: end.error };
     case "fenced":
       return { status: "failed", error: fenced(core.id) };
     default:
@@ -210,6 +222,7 @@ const fenced = (id: string): KingletError =>
 
 export function endJob(session: Session, core: JobCore, ending: JobEnding): void {
   if (session.leaving && ending.status === "detached") return;
+  core.storage = session.storageCost.take();
   core.end(ending);
   session.leave(core);
   keepCompiledScriptsSoon();
@@ -222,5 +235,6 @@ export function endJob(session: Session, core: JobCore, ending: JobEnding): void
     state: ending.status,
     tasks: core.table.committed,
     failed: core.running?.counts.failed ?? 0,
+    ...(core.cost.usd > 0 ? { cost: core.cost } : {}),
   });
 }

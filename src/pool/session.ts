@@ -26,6 +26,7 @@ import { unwatchInterrupts } from "./interrupts.ts";
 import { codeFor, type PoolCode } from "./job-code.ts";
 import type { JobCore } from "./job-handle.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { StorageCost } from "./storage-cost.ts";
 
 /** Calls of `pool.run` that share a journal before the next one is begun, so that old ones can be cleaned. */
 const RUNS_A_JOURNAL = 10_000;
@@ -47,6 +48,7 @@ export interface SessionParts {
 /** What the views of one pool (`pool.with`) have in common: the store, the workers, the scheduler, the open jobs. */
 export class Session {
   readonly store: ObjectStore;
+  readonly storageCost: StorageCost;
   readonly location: StoreLocation;
   readonly compute: ComputeBackend;
   readonly scheduler: Scheduler;
@@ -65,7 +67,7 @@ export class Session {
   /** Sessions that views with another store or backend opened: they close with this one. */
   readonly dependents: Session[] = [];
   /** Journals of other drivers that this one took over. */
-  readonly ledJournals = new Map<string, LedJournal>();
+  readonly ledJournals = new Map<string, { readonly journal: Journal }>();
   /** Stores of values that calls may refer to (broadcasts): jobs wait for them. */
   readonly uploads = new Set<() => Promise<unknown>>();
   /** Jobs that running tasks asked for, by the attempt that waits for them. */
@@ -83,7 +85,8 @@ export class Session {
   readonly #keepAlive = setInterval(() => {}, LONGEST_TIMER_MS).unref();
 
   constructor(parts: SessionParts) {
-    this.store = parts.store;
+    this.storageCost = new StorageCost(parts.store, parts.location);
+    this.store = this.storageCost.store;
     this.location = parts.location;
     this.compute = parts.compute;
     this.slots = parts.slots;
@@ -317,10 +320,6 @@ export class Session {
     await this.#lease.close();
     await this.store.close();
   }
-}
-
-export interface LedJournal {
-  readonly journal: Journal;
 }
 
 interface SharedJournal {

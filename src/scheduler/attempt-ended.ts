@@ -1,4 +1,5 @@
 import type { AttemptEnd } from "../compute/contract.ts";
+import { onSpent } from "./budget.ts";
 import { busySlots, removeAttempt } from "./dispatch.ts";
 import { chargesOf, requeue, runsElsewhere } from "./job-state.ts";
 import type { SchedulerState } from "./machine.ts";
@@ -11,11 +12,17 @@ import { delayRange } from "./retries.ts";
 type Failure = Exclude<AttemptEnd, { kind: "ok" | "unloadable" }>;
 
 /** An attempt is over: its slot is free, and the tasks that it leaves without an outcome are given to others or fail. */
-export function onAttemptEnded(state: SchedulerState, id: number, end: AttemptEnd): JobState | undefined {
+export function onAttemptEnded(
+  state: SchedulerState,
+  id: number,
+  end: AttemptEnd,
+  costUsd = 0,
+): JobState | undefined {
   const attempt = state.attempts.get(id);
   if (!attempt) return undefined;
   const { job } = attempt;
   removeAttempt(state, attempt);
+  onSpent(job, attempt, costUsd);
   if (end.kind === "throttled") onThrottle(state);
   if (job.ended) return job;
   if (end.kind === "ok" && state.limit < Number.POSITIVE_INFINITY) raiseLimit(state);

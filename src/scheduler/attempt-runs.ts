@@ -1,13 +1,16 @@
 import type {
   AttemptEnd,
+  AttemptUsage,
   ComputeBackend,
   ComputeEvents,
   ConsoleLine,
   Invocation,
   OutcomeReport,
 } from "../compute/contract.ts";
+import { usdOf } from "../cost/ledger.ts";
 import { FewMap } from "../few-map.ts";
 import { ENTRY_UNSERIALIZABLE, entryIsOk, Run } from "../job/entries.ts";
+import { bookAttempt, markRaced } from "./attempt-costs.ts";
 import type { Command, ThrownTask } from "./commands.ts";
 import type { StoredOutcomes } from "./contract.ts";
 import type { JobHost, JobRun } from "./job-run.ts";
@@ -26,6 +29,10 @@ interface AttemptRun {
   cancelled: "revoke" | "abort" | undefined;
   /** What came while `shouldRetry` was thinking: it is taken in order. */
   held: (() => void)[] | undefined;
+  /** Tasks whose outcomes it brought. */
+  reported: number;
+  /** Some of its tasks ran elsewhere at the same time. */
+  raced: boolean;
 }
 
 /** Between the state machine's attempts and the backend's: their inputs, reports, console lines and ends. */
@@ -55,7 +62,10 @@ export class AttemptRuns implements ComputeEvents {
       launched: false,
       cancelled: undefined,
       held: undefined,
+      reported: 0,
+      raced: start.backup,
     };
+    if (start.backup) markRaced(this.#attempts.values(), job, start.first);
     this.#attempts.set(attempt.id, attempt);
     job.counts.started += start.count;
     job.counts.running += 1;
@@ -231,6 +241,7 @@ export class AttemptRuns implements ComputeEvents {
     const { folder } = attempt;
     const location =
       folder && report.location ? { ...report.location, log: folder + report.location.log } : report.location;
+    attempt.reported += run.count;
     const proposal: StoredOutcomes = { run, location };
     const { first, count } = run;
     const { busyMs } = report;
@@ -238,14 +249,14 @@ export class AttemptRuns implements ComputeEvents {
     this.#host.send(thrown ? { ...event, thrown } : event);
   }
 
-  ended(id: number, end: AttemptEnd): void {
+  ended(id: number, end: AttemptEnd, usage?: AttemptUsage): void {
     const attempt = this.#attempts.get(id);
     if (!attempt) return;
-    if (attempt.held) attempt.held.push(() => this.#ended(attempt, end));
-    else this.#ended(attempt, end);
+    if (attempt.held) attempt.held.push(() => this.#ended(attempt, end, usage));
+    else this.#ended(attempt, end, usage);
   }
 
-  #ended(attempt: AttemptRun, end: AttemptEnd): void {
+  #ended(attempt: AttemptRun, end: AttemptEnd, usage?: AttemptUsage): void {
     const { job, id, start, startedMs } = attempt;
     this.#attempts.delete(id);
     job.counts.running -= 1;
@@ -254,25 +265,25 @@ export class AttemptRuns implements ComputeEvents {
     const atMs = this.#host.nowMs();
     const { slot, first, count } = start;
     const ms = atMs - startedMs;
-    if (job.spec.onEvent && attempt.launched) {
-      const kind = "attempt-ended";
-      job.emit({ kind, atMs, attempt: id, slot, first, count, end: end.kind, evidence, startedTask, ms });
-    }
+    const cost = bookAttempt(attempt, end, usage, this.#compute.prices);
+    const kind = "attempt-ended";
+    const event = {
+      kind,
+      atMs,
+      attempt: id,
+      first,
+      count,
+      end: end.kind,
+      evidence,
+      startedTask,
+      ms,
+    } as const;
+    if (attempt.launched) job.emit(cost ? { ...event, slot, usage: usage!, cost } : { ...event, slot });
     if (!job.ended && end.kind !== "ok" && end.kind !== "revoked") {
-      const event = {
-        kind: "attempt-ended",
-        atMs,
-        attempt: id,
-        first,
-        count,
-        end: end.kind,
-        evidence,
-        startedTask,
-        ms,
-      };
       job.queue.writeLater({ type: "event", jobNumber: job.ref.number, event });
     }
-    this.#host.send({ type: "attempt-ended", attempt: id, end });
+    const ended = { type: "attempt-ended", attempt: id, end } as const;
+    this.#host.send(cost ? { ...ended, costUsd: usdOf(cost) } : ended);
   }
 
   console(line: ConsoleLine): void {

@@ -1,5 +1,6 @@
 import type { AttemptEnd, TaskTries } from "../compute/contract.ts";
 import type { TaskFailureKind } from "../job/entries.ts";
+import type { JobBudget } from "./budget.ts";
 import type { RangePairs } from "./range-set.ts";
 
 /** What the state machine must know of a job. Numbers of jobs and attempts are the scheduler's own. */
@@ -24,6 +25,8 @@ export interface JobPlan {
   readonly storeMs: number;
   /** Memory that its tasks get at first, and the most; absent: all workers have the same. */
   readonly memory?: TaskMemory;
+  /** What it may cost, where workers cost something. */
+  readonly budget?: JobBudget;
 }
 
 export interface TaskMemory {
@@ -88,7 +91,12 @@ export type SchedulerEvent =
       readonly failedIndex?: number;
       readonly proposal: Proposal;
     }
-  | { readonly type: "attempt-ended"; readonly attempt: number; readonly end: AttemptEnd }
+  | {
+      readonly type: "attempt-ended";
+      readonly attempt: number;
+      readonly end: AttemptEnd;
+      readonly costUsd?: number;
+    }
   /** `count` outcomes are recorded and may be shown. */
   | { readonly type: "committed"; readonly job: number; readonly count: number }
   /** Another driver leads the job now. */
@@ -161,6 +169,8 @@ export type Command =
       readonly charged: number;
       readonly delayMs: number;
     }
+  /** The budget is spent, and the job is let go by the `end` that follows. */
+  | { readonly type: "overspent"; readonly job: number; readonly spentUsd: number }
   | { readonly type: "scale"; readonly slots: number }
   /** At most this many slots are used, because the backend throttles; Infinity: no limit any more. */
   | { readonly type: "limit"; readonly slots: number }

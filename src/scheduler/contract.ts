@@ -2,6 +2,7 @@ import type { Entry, Run } from "../job/entries.ts";
 import type { FrameLocation, Journal } from "../job/journal.ts";
 import type { JobRef } from "../job/keys.ts";
 import type { JournalRecord } from "../job/records.ts";
+import type { JobCost } from "../job.ts";
 import type { MaybePromise } from "../storage/contract.ts";
 import type { JobEndKind } from "./commands.ts";
 import type { JobEvent } from "./events.ts";
@@ -35,6 +36,8 @@ export interface TaskOptions {
   readonly timeoutMs?: number;
   /** How often a task runs again after its worker failed under it. Default 3. */
   readonly retries?: number;
+  /** Starts nothing that would make the job cost more. */
+  readonly budgetUsd?: number;
   /** False: no backups, and a task that has started never starts again. Default true. */
   readonly idempotent?: boolean;
   /** A new process for each task. Default false. */
@@ -163,6 +166,8 @@ export interface JobInput {
 export interface RunningJob {
   readonly ref: JobRef;
   readonly counts: JobCounts;
+  /** What its attempts cost so far. */
+  readonly cost: JobCost;
   /** Starts nothing more, stops what runs; tasks without an outcome are cancelled. Nothing happens if it has ended. */
   cancel(reason: string): void;
   /** Lets go of the job without recording an end: another driver may resume it. */

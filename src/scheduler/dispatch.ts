@@ -1,3 +1,4 @@
+import { affordableTasks, onOverspent } from "./budget.ts";
 import { Fifo } from "./fifo.ts";
 import { knownTasks, memoryOf, takeTasks, triesOf } from "./job-state.ts";
 import type { SchedulerState } from "./machine.ts";
@@ -39,6 +40,7 @@ export function enqueueJob(state: SchedulerState, job: JobState): void {
 }
 
 function hasWork(job: JobState): boolean {
+  if (job.isOverspent) return false;
   return job.requeued.length > 0 || job.decided.nextGap(job.fresh) < job.drawn;
 }
 
@@ -67,7 +69,12 @@ function peekJob(state: SchedulerState): JobState | undefined {
 
 /** Starts the job's next batch on the slot; false if it has none. */
 function assign(state: SchedulerState, job: JobState, slot: SlotState): boolean {
-  const range = takeTasks(job, nextBatch(state, job));
+  const tasks = affordableTasks(state, job, nextBatch(state, job));
+  if (tasks === 0) {
+    onOverspent(state, job);
+    return false;
+  }
+  const range = takeTasks(job, tasks);
   if (!range) return false;
   startAttempt(state, job, slot, range.first, range.end, false);
   return true;
@@ -103,6 +110,7 @@ export function startAttempt(
     end,
     cursor: first,
     ownEnd: end,
+    startedMs: state.nowMs,
     progressMs: state.nowMs,
     phase: slot.attempts.length === 0 ? "running" : "queued",
     cancelling: undefined,

@@ -3,6 +3,7 @@ import type { ComputeBackend } from "../compute/contract.ts";
 import { FewMap } from "../few-map.ts";
 import { entryIsOk } from "../job/entries.ts";
 import type { Journal } from "../job/journal.ts";
+import { overspent } from "./attempt-costs.ts";
 import { AttemptRuns } from "./attempt-runs.ts";
 import type { Command, SchedulerEvent } from "./commands.ts";
 import type { AdoptedOutcomes, JobSpec, RunningJob, Scheduler, SchedulerStats } from "./contract.ts";
@@ -91,10 +92,10 @@ class Driver implements Scheduler, JobHost, QueueHost {
 
   submit(spec: JobSpec): RunningJob {
     const id = this.#nextJob++;
-    const job = new JobRun(id, spec, this.#queueOf(spec.journal), this);
+    const job = new JobRun(id, spec, this.#queueOf(spec.journal), this, this.#options.compute.prices?.name);
     this.#jobs.set(id, job);
     const { settled, adopted } = spec;
-    const plan = planOf(spec, this.#options.compute.memory);
+    const plan = planOf(spec, this.#options.compute);
     this.#events.push(
       settled ? { type: "job-added", job: id, plan, decided: settled } : { type: "job-added", job: id, plan },
     );
@@ -244,6 +245,11 @@ class Driver implements Scheduler, JobHost, QueueHost {
         const { index, because, charged, delayMs } = command;
         job.counts.retried += 1;
         job.emit({ kind: "retry", atMs: this.nowMs(), index, because, charged, delayMs });
+        break;
+      }
+      case "overspent": {
+        const job = this.#jobs.get(command.job);
+        if (job) job.fail(overspent(job, command.spentUsd));
         break;
       }
       case "scale":

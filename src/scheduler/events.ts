@@ -1,3 +1,5 @@
+import type { AttemptUsage } from "../compute/contract.ts";
+import type { AttemptCost } from "../cost/ledger.ts";
 import type { TaskFailureKind } from "../job/entries.ts";
 
 /**
@@ -26,6 +28,9 @@ export type JobEvent =
       readonly end: string;
       readonly evidence: string | undefined;
       readonly startedTask: number | undefined;
+      /** What it used and came to, where workers cost something. */
+      readonly usage?: AttemptUsage;
+      readonly cost?: AttemptCost;
       /** Since it was started, its time in the slot's queue included. */
       readonly ms: number;
     }

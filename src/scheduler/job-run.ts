@@ -1,4 +1,5 @@
 import type { ComputeBackend, InvocationOptions } from "../compute/contract.ts";
+import { Ledger } from "../cost/ledger.ts";
 import { ENTRY_FAILED, Run } from "../job/entries.ts";
 import type { JournalRecord } from "../job/records.ts";
 import type { JobEndKind, JobPlan, SchedulerEvent } from "./commands.ts";
@@ -10,9 +11,22 @@ import { RangeSet } from "./range-set.ts";
 
 const DEFAULT_RETRIES = 3;
 
-export function planOf(spec: JobSpec, memory?: ComputeBackend["memory"]): JobPlan {
+export function planOf(
+  spec: JobSpec,
+  { prices, memory }: Pick<ComputeBackend, "prices" | "memory">,
+): JobPlan {
   const { options } = spec;
+  const memoryMb = options.memoryMb ?? memory?.defaultMb ?? 0;
+  const budget =
+    options.budgetUsd === undefined || !prices
+      ? undefined
+      : {
+          usd: options.budgetUsd,
+          usdPerMs: (prices.usdPerGbSecond * memoryMb) / 1024 / 1000,
+          usdPerAttempt: prices.usdPerRequest,
+        };
   return {
+    ...(budget ? { budget } : {}),
     stopOnFailure: spec.stopOnFailure,
     retries: options.retries ?? DEFAULT_RETRIES,
     idempotent: options.idempotent ?? true,
@@ -50,6 +64,7 @@ export class JobRun implements RunningJob {
   /** `onEnded` was called. */
   finished = false;
   error: unknown;
+  readonly ledger: Ledger;
   /** Why the input ended too soon. */
   missing: unknown;
   /** How often tasks have thrown, where `shouldRetry` was asked. */
@@ -62,11 +77,12 @@ export class JobRun implements RunningJob {
   #readyMissed = false;
   #opening: readonly JournalRecord[];
 
-  constructor(id: number, spec: JobSpec, queue: JournalQueue, host: JobHost) {
+  constructor(id: number, spec: JobSpec, queue: JournalQueue, host: JobHost, prices = "") {
     this.id = id;
     this.spec = spec;
     this.queue = queue;
     this.#host = host;
+    this.ledger = new Ledger(prices);
     this.#opening = spec.opening ?? [];
     this.code = spec.code;
     this.inputs = new InputBuffer(spec.journal);
@@ -88,6 +104,10 @@ export class JobRun implements RunningJob {
 
   get ref() {
     return this.spec.ref;
+  }
+
+  get cost() {
+    return this.ledger.total;
   }
 
   cancel(reason: string): void {

@@ -23,6 +23,7 @@ export interface AttemptState {
   cursor: number;
   /** Tasks from here on are given to others as well: they don't depend on this attempt any more. */
   ownEnd: number;
+  readonly startedMs: number;
   /** When it became the running one of its slot, or reported last. */
   progressMs: number;
   phase: "queued" | "running" | "waiting";
@@ -73,6 +74,12 @@ export interface JobState {
   readonly durations: Durations;
   /** Attempts in a row that ended before any task started. */
   barren: number;
+  /** What its attempts cost that have ended; those that brought outcomes: what, and how many. */
+  spentUsd: number;
+  measuredUsd: number;
+  measuredTasks: number;
+  /** Another attempt would pass the budget: nothing starts before one has ended. */
+  isOverspent: boolean;
   /** Throttles in a row, those of attempts that started before the last one counted as one with it. */
   throttled: number;
   throttledMs: number;

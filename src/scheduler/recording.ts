@@ -56,6 +56,7 @@ export class Recording {
         break;
       case "end":
         this.#end = command;
+        this.#recordCost();
         if (isRecorded(command.kind)) {
           const reason = this.#why(command.kind);
           const record = { type: "ended", jobNumber: number, state: command.kind } as const;
@@ -63,6 +64,15 @@ export class Recording {
         }
         break;
     }
+  }
+
+  /** For `kinglet jobs`. What attempts cost that end after their job isn't in it. */
+  #recordCost(): void {
+    const { ledger, ref } = this.job;
+    const cost = ledger.total;
+    if (cost.invocations === 0) return;
+    const event = { kind: "cost", atMs: this.#nowMs(), ...cost };
+    this.#records.push({ type: "event", jobNumber: ref.number, event });
   }
 
   #commit(run: Run, location: FrameLocation, first: number, count: number): void {

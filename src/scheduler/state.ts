@@ -31,7 +31,7 @@ export function step(state: SchedulerState, event: SchedulerEvent, nowMs: number
     case "adopted":
       return finish(state, onAdopted(state, event));
     case "attempt-ended":
-      return finish(state, onAttemptEnded(state, event.attempt, event.end));
+      return finish(state, onAttemptEnded(state, event.attempt, event.end, event.costUsd));
     case "committed":
       return finish(state, onCommitted(state, event.job, event.count));
     case "input-failed":

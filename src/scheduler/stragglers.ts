@@ -1,3 +1,4 @@
+import { affordableTasks } from "./budget.ts";
 import { busySlots, dispatch, enqueueJob, startAttempt } from "./dispatch.ts";
 import { knownTasks, requeue } from "./job-state.ts";
 import type { SchedulerState } from "./machine.ts";
@@ -63,6 +64,7 @@ function mayBackUp(state: SchedulerState, attempt: AttemptState): boolean {
   if (cursor >= attempt.ownEnd || job.decided.has(cursor) || job.slots >= job.plan.concurrency) return false;
   const silentMs = state.nowMs - attempt.progressMs;
   if (silentMs < state.policy.backupMs) return false;
+  if (affordableTasks(state, job, 1) === 0) return false;
   return wantsBackup(state.policy, silentMs, job.durations.medianMs(), knownTasks(job), job.decided.size);
 }
 

@@ -9,7 +9,7 @@ import { FOOTER_BYTES, parseFooter } from "./disk-object.ts";
 import { LateStore } from "./layers/late.ts";
 import { createRetry, withRetry } from "./layers/retry.ts";
 import { isRedisUrl, parseRedisLocation, type RedisLocation, showRedisLocation } from "./redis/location.ts";
-import { parseS3Location, type S3Location, showS3Location } from "./s3/location.ts";
+import { addressOf, parseS3Location, type S3Location, showS3Location } from "./s3/location.ts";
 import { withSegmentedLogs } from "./segmented-log.ts";
 
 /** Which store to open: plain JSON, so that it can travel to workers and inside handles. Holds no secret. */
@@ -66,6 +66,12 @@ export const showStoreLocation = (location: StoreLocation): string => {
   if (location.kind === "disk") return location.root;
   return location.kind === "s3" ? showS3Location(location) : showRedisLocation(location);
 };
+
+/** The AWS region whose prices the store's requests have; undefined where they cost nothing that is known. */
+export function paidRegion(location: StoreLocation): string | undefined {
+  if (location.kind !== "s3" || location.endpoint !== undefined) return undefined;
+  return addressOf(location).region;
+}
 
 const open = new Map<string, Promise<ObjectStore>>();
 

@@ -1,11 +1,12 @@
 import type { CapturedFunction } from "../capture/contract.ts";
 import type { Codec } from "../codec/contract.ts";
+import { NOTHING } from "../cost/ledger.ts";
 import { KingletError, UsageError } from "../errors.ts";
 import { JOB } from "../future.ts";
 import { ENTRY_VALUE, type OutcomeRef, RunBuilder } from "../job/entries.ts";
 import { decodeNestedAnswer, encodeNestedCall, type NestedAnswer, type NestedCall } from "../job/nested.ts";
 import type { JobKind } from "../job/records.ts";
-import type { Job, JobProgress } from "../job.ts";
+import type { Job, JobCost, JobProgress } from "../job.ts";
 import { LazyPromise } from "../lazy-promise.ts";
 import { type CallOptions, checkCallOptions, show } from "../options.ts";
 import { captureCallable } from "../values/callable.ts";
@@ -168,6 +169,11 @@ export class NestedJob extends LazyPromise<unknown[]> implements Job<unknown> {
       answer.message,
       answer.remedy ? { remedy: answer.remedy } : {},
     );
+  }
+
+  /** Counted with the job whose task asked for it. */
+  get cost(): JobCost {
+    return NOTHING;
   }
 
   /** Empty until the job is done. */

@@ -1,5 +1,5 @@
 import { seededRandom } from "../../src/clock.ts";
-import type { AttemptEnd, Invocation } from "../../src/compute/contract.ts";
+import type { AttemptEnd, ComputePrices, Invocation } from "../../src/compute/contract.ts";
 import {
   ENTRY_FAILED,
   ENTRY_THREW,
@@ -86,6 +86,8 @@ export class SchedulerBench {
       readonly store?: ObjectStore;
       readonly name?: string;
       readonly memory?: { readonly defaultMb: number; readonly maxMb: number };
+      /** Workers cost something, and have SIM_MEMORY_MB. */
+      readonly prices?: ComputePrices;
     } = {},
   ) {
     this.process = new SimProcess(this.world, options.name ?? "driver");
@@ -99,6 +101,7 @@ export class SchedulerBench {
       maxSlots: options.slots ?? 2,
       faults: { ...HEALTHY, ...options.faults },
       ...(options.memory ? { memory: options.memory } : {}),
+      ...(options.prices ? { prices: options.prices } : {}),
       scriptOf: (_journal, number) => this.#scripts.get(number)!,
       watcher: {
         starts: (invocation) => this.attempts.push({ invocation, end: undefined, atMs: this.world.nowMs }),

@@ -41,7 +41,7 @@ function checkNothingLost(state: SchedulerState, job: JobState): void {
   const lost = cared.nextGap(0);
   check(lost >= job.drawn, `nobody will run task ${lost} of job ${job.id}`);
   const ready = job.requeued.length > 0 || job.decided.nextGap(job.fresh) < job.drawn;
-  const held = job.slots >= job.plan.concurrency;
+  const held = job.slots >= job.plan.concurrency || (job.isOverspent && job.attempts.size > 0);
   check(!ready || job.queued || held, `job ${job.id} has work, but isn't in the queue`);
 }
 

@@ -1,4 +1,10 @@
-import type { AttemptEnd, ComputeBackend, ComputeEvents, Invocation } from "../../src/compute/contract.ts";
+import type {
+  AttemptEnd,
+  ComputeBackend,
+  ComputeEvents,
+  ComputePrices,
+  Invocation,
+} from "../../src/compute/contract.ts";
 import type { OutcomeLocation } from "../../src/job/contract.ts";
 import { ENTRY_THREW, ENTRY_VALUE, type EntryKind, Run, RunBuilder } from "../../src/job/entries.ts";
 import { frameChunks } from "../../src/job/frames.ts";
@@ -43,7 +49,11 @@ export interface ComputeWatcher {
   problem(what: string): void;
 }
 
+/** Of all workers, where they cost something. */
+export const SIM_MEMORY_MB = 1024;
+
 interface SimAttempt {
+  runsSinceMs?: number;
   readonly invocation: Invocation;
   readonly slot: SimSlot;
   state: "sent" | "queued" | "running" | "ended";
@@ -70,6 +80,7 @@ interface SimSlot {
 
 /** Workers and their channels, simulated: latency, crashes, loss, duplicates, slow ones, slots that come and go. */
 export class SimCompute implements ComputeBackend {
+  declare readonly prices?: ComputePrices;
   readonly description = "simulated";
   readonly maxSlots: number;
   declare readonly memory?: { readonly defaultMb: number; readonly maxMb: number };
@@ -97,7 +108,9 @@ export class SimCompute implements ComputeBackend {
     scriptOf: (journalId: string, jobNumber: number) => TaskScript;
     watcher: ComputeWatcher;
     memory?: { readonly defaultMb: number; readonly maxMb: number };
+    prices?: ComputePrices;
   }) {
+    if (options.prices) this.prices = options.prices;
     if (options.memory) this.memory = options.memory;
     this.#world = options.world;
     this.#driver = options.driver;
@@ -294,9 +307,14 @@ export class SimCompute implements ComputeBackend {
     });
   }
 
-  #tellEnd({ invocation }: SimAttempt, end: AttemptEnd): void {
+  #tellEnd({ invocation, slot, runsSinceMs }: SimAttempt, end: AttemptEnd): void {
+    const billedMs = runsSinceMs === undefined ? 0 : this.#world.nowMs - runsSinceMs;
     this.#watcher.ends(invocation, end);
-    this.#events.ended(invocation.attempt, end);
+    this.#events.ended(
+      invocation.attempt,
+      end,
+      this.prices && { worker: slot.name, billedMs, memoryMb: SIM_MEMORY_MB },
+    );
   }
 
   // — workers
@@ -315,6 +333,7 @@ export class SimCompute implements ComputeBackend {
     }
     slot.current = attempt;
     attempt.state = "running";
+    attempt.runsSinceMs = this.#world.nowMs;
     const { invocation } = attempt;
     const script = this.#scriptOf(invocation.job.journalId, invocation.job.number);
     const refused = this.#refusal(script);

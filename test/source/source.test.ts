@@ -35,7 +35,7 @@ const LAYERS: Layers = [
   ["aws/"],
   ["storage/", "codec/", "maybe.ts"],
   ["job/"],
-  ["compute/contract.ts"],
+  ["compute/contract.ts", "cost/"],
   ["capture/", "values/", "slices/"],
   ["bundle/"],
   ["scheduler/", "worker/"],

@@ -1,6 +1,8 @@
+import { pricesIn } from "../../cost/prices.ts";
 import { UsageError } from "../../errors.ts";
 import type { AwsOptions } from "../../options.ts";
 import { type StoreLocation, showStoreLocation } from "../../storage/locate.ts";
+import type { ComputePrices } from "../contract.ts";
 import type { KnownBefore } from "../late.ts";
 import type { LambdaRuntime, ResolvedAwsOptions } from "./deploy/contract.ts";
 
@@ -57,7 +59,14 @@ export function lambdaFacts(aws: ResolvedAwsOptions, slots: number, maxSlots: nu
     target: { platform: "linux" as const, arch: aws.architecture, node: aws.runtime.replace(/\D/g, "") },
     memory: { defaultMb: aws.memoryMb, maxMb: aws.functionName ? aws.memoryMb : aws.maxMemoryMb },
     maxTaskMs: aws.timeoutS * 1000,
+    prices: lambdaPrices(aws),
   } satisfies KnownBefore;
+}
+
+function lambdaPrices({ region, architecture }: ResolvedAwsOptions): ComputePrices {
+  const { name, asOf, lambda } = pricesIn(region);
+  const usdPerGbSecond = lambda.usdPerGbSecond[architecture === "x64" ? "x86_64" : "arm64"];
+  return { name: `${name}, ${asOf}`, usdPerGbSecond, usdPerRequest: lambda.usdPerRequest };
 }
 
 function outOfReach(storage: StoreLocation): UsageError {

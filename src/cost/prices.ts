@@ -32,3 +32,36 @@ export const AWS_US_EAST_1: PriceTable = {
   },
   s3: { usdPerPut: 0.005 / 1000, usdPerGet: 0.0004 / 1000, usdPerGbMonth: 0.023 },
 };
+
+/** [S3: 1,000 PUTs, 1,000 GETs, a GB and month] of regions in which Lambda costs what it does in us-east-1. */
+const S3_PRICES: Readonly<Record<string, readonly [number, number, number]>> = {
+  "us-east-1": [0.005, 0.0004, 0.023],
+  "us-east-2": [0.005, 0.0004, 0.023],
+  "us-west-2": [0.005, 0.0004, 0.023],
+  "us-west-1": [0.0055, 0.00044, 0.026],
+  "ca-central-1": [0.0055, 0.00044, 0.025],
+  "eu-west-1": [0.005, 0.0004, 0.023],
+  "eu-north-1": [0.005, 0.0004, 0.023],
+  "eu-west-2": [0.0053, 0.00042, 0.024],
+  "eu-west-3": [0.0053, 0.00042, 0.024],
+  "eu-central-1": [0.0054, 0.00043, 0.0245],
+  "ap-northeast-1": [0.0047, 0.00037, 0.025],
+  "ap-south-1": [0.005, 0.0004, 0.025],
+  "ap-southeast-1": [0.005, 0.0004, 0.025],
+  "ap-southeast-2": [0.0055, 0.00044, 0.025],
+};
+
+/**
+ * A region's prices; of one that has no row those of us-east-1, and `name` says so.
+ * @example pricesIn("eu-central-1").s3.usdPerPut // 0.0000054
+ */
+export function pricesIn(region: string): PriceTable {
+  const row = S3_PRICES[region];
+  if (!row) return { ...AWS_US_EAST_1, name: `${AWS_US_EAST_1.name}, for want of those of ${region}` };
+  const [puts, gets, usdPerGbMonth] = row;
+  return {
+    ...AWS_US_EAST_1,
+    name: `AWS ${region}`,
+    s3: { usdPerPut: puts / 1000, usdPerGet: gets / 1000, usdPerGbMonth },
+  };
+}
