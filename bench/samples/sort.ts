@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import path from "node:path";
 import { openPool, type Pool, type StoredObject } from "kinglet";
 import { type ShuffleReport, sort } from "kinglet/dataflow";
-import { AWS_US_EAST_1 as PRICES } from "../../src/observe/prices.ts";
+import { AWS_US_EAST_1 as PRICES } from "../../src/cost/prices.ts";
 import { report, sampleArgument, sampleFolder } from "../lib/fresh-process.ts";
 import { summaryOf } from "../sort/check.ts";
 import { KEY_BYTES, RECORD_BYTES } from "../sort/records.ts";
