@@ -268,7 +268,7 @@ async function deleteUnlessNeeded(
   const deleted: string[] = [];
   for (const key of keys) {
     const sizeBytes = (await store.head(key))?.sizeBytes ?? 0;
-    // What is too big for that is looked after just before: whoever finds it gone uploads it anew.
+    // Too big to be put back: a driver that begins right now to use it fails, and stores it anew when it runs again.
     const body = sizeBytes <= PUT_BACK_BYTES ? await store.get(key) : undefined;
     if (!body && (await leases(store, clock)).alive.size > 0) return deleted;
     await store.delete([key]);
