@@ -32,6 +32,14 @@ function counted() {
     };
     return mapReduce(pool, slices, { map, ...options });
   }
+  if (way === "words") {
+    return mapReduce(pool, slices, {
+      async map(slice, _ctx, emit: Emit<string, number>) {
+        for await (const chunk of slice.chunks()) emit.words(chunk, 1);
+      },
+      ...options,
+    });
+  }
   if (way === "text") {
     return mapReduce(pool, slices, {
       async map(slice, _ctx, emit: Emit<string, number>) {

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { KeyWriter, STRING_TAG } from "./keys.ts";
-import type { Collected, Combine } from "./pair-list.ts";
+import { BLANK, type Collected, type Combine } from "./pair-list.ts";
 import { HASH_START, hashOf, hashStep } from "./partitioner.ts";
 import { growthOf, type SizeEstimate } from "./size-estimate.ts";
 
@@ -57,6 +57,35 @@ export class CombineTable {
   addText(bytes: Uint8Array, start: number, end: number, value: unknown): void {
     let hash = hashStep(HASH_START, STRING_TAG);
     for (let i = start; i < end; i++) hash = hashStep(hash, bytes[i]!);
+    this.#addHashed(bytes, start, end, hash, value);
+  }
+
+  /**
+   * Each word of `bytes` from `from` on, until the pairs take more than `limitBytes`: words are found and hashed in one loop.
+   * @returns the end of the last word that was added
+   */
+  addWords(bytes: Uint8Array, from: number, value: unknown, limitBytes: number): number {
+    const { length } = bytes;
+    const none = hashStep(HASH_START, STRING_TAG);
+    let hash = none;
+    let start = from;
+    for (let at = from; at <= length; at++) {
+      const byte = at < length ? bytes[at]! : BLANK;
+      if (byte > BLANK) {
+        hash = hashStep(hash, byte);
+        continue;
+      }
+      if (at > start) {
+        this.#addHashed(bytes, start, at, hash, value);
+        if (this.sizeBytes > limitBytes) return at;
+      }
+      start = at + 1;
+      hash = none;
+    }
+    return length;
+  }
+
+  #addHashed(bytes: Uint8Array, start: number, end: number, hash: number, value: unknown): void {
     const place = this.#find(STRING_TAG, bytes, start, end, hash);
     const entry = this.#slots[place + 1]!;
     if (entry > 0) {

@@ -15,9 +15,16 @@ export interface Emit<K, V> {
    * @example for await (const chunk of slice.chunks()) eachWord(chunk, (start, end) => emit.text(chunk, start, end, 1));
    */
   readonly text: string extends K ? EmitText<V> : never;
+  /**
+   * As `text` for each word of `bytes`, a run of bytes above 32 (no blank, tab or line break), of whole lines: the quickest way to count.
+   *
+   * @example for await (const chunk of slice.chunks()) emit.words(chunk, 1);
+   */
+  readonly words: string extends K ? EmitWords<V> : never;
 }
 
 type EmitText<V> = (bytes: Uint8Array, start: number, end: number, value: V) => void;
+type EmitWords<V> = (bytes: Uint8Array, value: V) => void;
 
 type Pairs<K, V> = Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>;
 

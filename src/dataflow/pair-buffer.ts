@@ -63,6 +63,15 @@ export class PairBuffer {
     if (this.#pairs.sizeBytes > this.#options.memoryBytes) this.#spill();
   }
 
+  /** As `add` with each word of `bytes`. */
+  addWords(bytes: Uint8Array, value: unknown): void {
+    const { memoryBytes } = this.#options;
+    for (let at = 0; at < bytes.length; ) {
+      at = this.#pairs.addWords(bytes, at, value, memoryBytes);
+      if (this.#pairs.sizeBytes > memoryBytes) this.#spill();
+    }
+  }
+
   get isEmpty(): boolean {
     return this.#pairs.isEmpty && this.#spills.length === 0;
   }

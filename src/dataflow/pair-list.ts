@@ -15,6 +15,8 @@ export interface Collected {
 }
 
 const PAIR_BYTES = 16;
+/** Words are runs of bytes above it: blanks, tabs, line breaks and control characters are between. */
+export const BLANK = 32;
 
 /** All pairs of a task that has no combiner. */
 export class PairList {
@@ -43,6 +45,21 @@ export class PairList {
   addText(bytes: Uint8Array, start: number, end: number, value: unknown): void {
     this.#keys.addText(bytes.subarray(start, end));
     this.#append(value);
+  }
+
+  /** As that of `CombineTable`. */
+  addWords(bytes: Uint8Array, from: number, value: unknown, limitBytes: number): number {
+    const { length } = bytes;
+    let start = from;
+    for (let at = from; at <= length; at++) {
+      if (at < length && bytes[at]! > BLANK) continue;
+      if (at > start) {
+        this.addText(bytes, start, at, value);
+        if (this.sizeBytes > limitBytes) return at;
+      }
+      start = at + 1;
+    }
+    return length;
   }
 
   #append(value: unknown): void {

@@ -21,6 +21,7 @@ export interface ShuffleSpec {
 export interface EmitPair {
   (key: unknown, value: unknown): void;
   text(bytes: Uint8Array, start: number, end: number, value: unknown): void;
+  words(bytes: Uint8Array, value: unknown): void;
 }
 
 export interface MapSpec extends ShuffleSpec {

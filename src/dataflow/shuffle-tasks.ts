@@ -54,6 +54,7 @@ export async function mapItems(spec: MapSpec, items: readonly unknown[], ctx: Co
   const emit: EmitPair = Object.assign((key: unknown, value: unknown) => buffer.add(key, value), {
     text: (bytes: Uint8Array, start: number, end: number, value: unknown) =>
       buffer.addText(bytes, start, end, value),
+    words: (bytes: Uint8Array, value: unknown) => buffer.addWords(bytes, value),
   });
   const mapOne = (item: unknown) => mapItem(spec, item, ctx, emit);
   try {

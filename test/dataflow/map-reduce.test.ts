@@ -129,6 +129,27 @@ describe("mapReduce", () => {
     );
   });
 
+  it("takes each word of some bytes as a key, with a combiner and without, with spills", async () => {
+    const vocabulary = [...Array(30_000).keys()].map((n) => `wörd-${n}${"-".repeat(n % 5)}`);
+    const given = [0, 1].map((item) =>
+      vocabulary.map((word, i) => `${word}${[" ", "\n", "\t \r\n"][(i + item) % 3]}`).join(""),
+    );
+    const map = (text: string, _ctx: unknown, emit: Emit<string, number>) => {
+      const bytes = Buffer.from(text);
+      emit.words(bytes, 1);
+      emit.words(new Uint8Array(), 1);
+      emit.words(bytes.subarray(0, bytes.indexOf(45)), 1);
+    };
+    const options = { map, partitions: 3, itemsPerTask: 1, bufferMb: 1 };
+    const expected = new Map([...vocabulary.map((word) => [word, 2] as const), ["wörd", 2]]);
+    expect(new Map(await mapReduce(pool, given, { ...options, combine: (a, b) => a + b }))).toEqual(expected);
+    const reduced = await mapReduce(pool, given, {
+      ...options,
+      reduce: async (word, ones) => [word, (await collect(ones)).length] as const,
+    });
+    expect(new Map(reduced)).toEqual(expected);
+  });
+
   it("spills combined values that grow", async () => {
     const lists = await mapReduce(pool, [0, 1], {
       map(n, _ctx, emit: (key: number, value: number[]) => void) {
