@@ -33,6 +33,25 @@ export async function startRedis(folder: string): Promise<Running<RedisFacts>> {
   });
 }
 
+/** A certificate that nobody vouches for but who trusts the file, and its key: for 127.0.0.1 alone, and no secret. */
+export const TLS_FILES = {
+  cert: path.join(import.meta.dirname, "tls/cert.pem"),
+  key: path.join(import.meta.dirname, "tls/key.pem"),
+};
+
+/** One Redis server that speaks TLS only. */
+export async function startRedisWithTls(folder: string): Promise<Running<RedisFacts>> {
+  const port = await freePort();
+  const files = ["--tls-cert-file", TLS_FILES.cert, "--tls-key-file", TLS_FILES.key];
+  const args = ["--tls-port", String(port), ...files, "--tls-auth-clients", "no"];
+  const daemon = startServer(folder, 0, args);
+  const stop = () => daemon.stop();
+  return stoppedUnless(stop, async () => {
+    await waitUntil("redis-server", () => pings(port, ["--tls", "--insecure"]), [daemon]);
+    return { facts: { host: HOST, port, url: `rediss://${HOST}:${port}` }, daemons: [daemon], stop };
+  });
+}
+
 /** Three Redis servers that share the keys between them, no replicas. */
 export async function startRedisCluster(folder: string): Promise<Running<RedisClusterFacts>> {
   const ports: number[] = [];
@@ -72,7 +91,8 @@ function startServer(folder: string, port: number, more: readonly string[] = [])
   return startDaemon("redis-server", args, { folder });
 }
 
-const pings = (port: number): Promise<boolean> => says(port, /PONG/, "ping");
+const pings = (port: number, options: readonly string[] = []): Promise<boolean> =>
+  says(port, /PONG/, ...options, "ping");
 
 async function allAgree(ports: readonly number[]): Promise<boolean> {
   const ready = await Promise.all(ports.map((port) => says(port, /cluster_state:ok/, "cluster", "info")));

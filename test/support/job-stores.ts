@@ -33,13 +33,13 @@ export function onRemoteStores(declare: (kind: Exclude<StoreKind, "disk">) => vo
   });
 }
 
-interface Home {
+export interface Home {
   /** For this process, and those that it starts: credentials, say. */
   readonly env: Readonly<Record<string, string>>;
   fresh(): string;
 }
 
-function useStorage(open: () => Promise<Home>): void {
+export function useStorage(open: () => Promise<Home>): void {
   let restore = () => {};
   beforeAll(async () => {
     const { env, fresh } = await open();

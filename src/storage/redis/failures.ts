@@ -12,6 +12,11 @@ const LOGIN: Meaning = {
     "Put the password into the environment variable KINGLET_REDIS_PASSWORD (or REDIS_PASSWORD), the user's name into the URL: redis://user@host.",
 };
 
+const UNTRUSTED: Meaning = {
+  code: "STORE_REFUSED",
+  remedy: "Trust the server's certificate (NODE_EXTRA_CA_CERTS), or check the host's name.",
+};
+
 /** By the first word of Redis's error. What is not named here is worth a retry. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   NOAUTH: LOGIN,
@@ -63,13 +68,19 @@ export function redisFailure(
 ): Error {
   if (error instanceof KingletError) return error;
   const cause = rootOf(error, connectionError);
-  const { code, remedy } = meaningOf(cause.message);
+  const { code, remedy } = isDistrust(cause) ? UNTRUSTED : meaningOf(cause.message);
   const place = action === "connect" ? "to" : "in";
   return new StoreError(code, `can't ${action} ${place} ${where}: ${cause.message}`, {
     cause: withoutArguments(cause),
     ...(remedy === undefined ? {} : { remedy }),
     details: { key },
   });
+}
+
+/** Of TLS: trying again makes a certificate no better. */
+function isDistrust(error: Error): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^ERR_(TLS|SSL)|CERT|UNABLE_TO_VERIFY/.test(code);
 }
 
 function meaningOf(message: string): Meaning {
