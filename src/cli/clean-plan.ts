@@ -227,6 +227,9 @@ async function keysOf(
   return keys;
 }
 
+/** What a put has left that began longer ago is nobody's. */
+const LONGEST_PUT_MS = 24 * 3_600_000;
+
 /** Deletes it. @returns what was deleted, and what wasn't after all */
 export async function deletePlanned(store: ObjectStore, plan: CleanPlan, clock: Clock): Promise<CleanPlan> {
   const kept = [...plan.kept];
@@ -251,6 +254,7 @@ export async function deletePlanned(store: ObjectStore, plan: CleanPlan, clock: 
   const uploads = await deleteUnlessNeeded(store, plan.uploads, clock);
   const intermediates = (await leases(store, clock)).alive.size > 0 ? [] : plan.intermediates;
   await store.delete([...intermediates, ...plan.leases, ...plan.cancelFlags]);
+  await store.sweep?.(clock.nowMs() - LONGEST_PUT_MS);
   return { ...plan, journals: deleted, functions, values, code, uploads, intermediates, kept };
 }
 

@@ -54,6 +54,12 @@ export interface ObjectStore {
    */
   localPath?(key: string): string;
 
+  /**
+   * Removes what puts that began before `beforeMs` (since the epoch), and whose writers died, have left out of sight.
+   * Present where that doesn't go by itself.
+   */
+  sweep?(beforeMs: number): Promise<void>;
+
   close(): Promise<void>;
 }
 

@@ -30,6 +30,7 @@ export class StoreLayer implements ObjectStore {
   readonly capabilities: StoreCapabilities;
   declare readonly openLog?: (key: string) => MaybePromise<LogWriter>;
   declare readonly localPath?: (key: string) => string;
+  declare readonly sweep?: (beforeMs: number) => Promise<void>;
   protected readonly inner: ObjectStore;
 
   constructor(inner: ObjectStore) {
@@ -38,6 +39,7 @@ export class StoreLayer implements ObjectStore {
     this.capabilities = inner.capabilities;
     // Only where the store has them: callers test for the method.
     if (inner.openLog) this.openLog = (key) => this.openInnerLog(() => inner.openLog!(key), key);
+    if (inner.sweep) this.sweep = (beforeMs) => inner.sweep!(beforeMs);
     if (inner.localPath) this.localPath = (key) => inner.localPath!(key);
   }
 

@@ -3,6 +3,7 @@ import { StoreError } from "../../errors.ts";
 import type { PutBody } from "../contract.ts";
 import type { KeyValueStore } from "../kv/contract.ts";
 import { CHUNK_BYTES, chunkKeys, type Head, partKey } from "./head.ts";
+import { announce, withdraw } from "./intents.ts";
 
 /** Chunks under way at once, of one object. */
 const AT_ONCE = 4;
@@ -26,6 +27,7 @@ export interface Uploaded {
  */
 export async function uploadChunks(
   store: KeyValueStore,
+  key: string,
   id: string,
   pieces: AsyncIterable<Uint8Array>,
 ): Promise<Uploaded> {
@@ -47,6 +49,8 @@ export async function uploadChunks(
     }
     await Promise.all(underWay);
     const keys = chunkKeys({ id, sizeBytes });
+    // From here on they stay: should no head follow, a sweep knows of them.
+    await announce(store, { key, id, sizeBytes });
     if ((await store.expire(keys, undefined)) === keys.length) return { id, sizeBytes, crc };
     throw new StoreError(
       "STORE_UNAVAILABLE",
@@ -54,9 +58,18 @@ export async function uploadChunks(
     );
   } catch (error) {
     await Promise.allSettled(underWay);
-    await store.delete(chunkKeys({ id, sizeBytes })).catch(() => {});
+    await dropUpload(store, { id, sizeBytes }).catch(() => {});
     throw error;
   }
+}
+
+/** Removes the chunks of an object that no head names. */
+export async function dropUpload(
+  store: KeyValueStore,
+  upload: Pick<Uploaded, "id" | "sizeBytes">,
+): Promise<void> {
+  await store.delete(chunkKeys(upload));
+  await withdraw(store, upload.id);
 }
 
 /**

@@ -15,7 +15,7 @@ import type {
 import { corrupt, logExists, notFound } from "../failures.ts";
 import { checkKey, checkPrefix } from "../keys.ts";
 import type { KeyValueStore } from "../kv/contract.ts";
-import { ChunkGone, piecesOf, readChunks, uploadChunks } from "./chunks.ts";
+import { ChunkGone, dropUpload, piecesOf, readChunks, uploadChunks } from "./chunks.ts";
 import {
   CHUNK_BYTES,
   chunkKeys,
@@ -28,10 +28,11 @@ import {
   INLINE_BYTES,
   newId,
 } from "./head.ts";
+import { sweepIntents, withdraw } from "./intents.ts";
 import { KeyedLog, readLogBytes, sizeOfLog } from "./log.ts";
 
 /**
- * An object store on the keys of a key-value store: `o/…` and `c/…` are its own. Small objects cost one call each way; big
+ * An object store on the keys of a key-value store: `o/…`, `c/…` and `u/…` are its own. Small objects cost one call each way; big
  * ones lie in chunks, and become visible with their head, last; logs grow in place.
  *
  * @example const store = objectsOnKeys(await openRedisKeyValueStore(location));
@@ -107,9 +108,10 @@ class ObjectsOnKeys implements ObjectStore {
       await pieces.return?.();
       return this.#commit(key, id, encodeInline(id, inline), options);
     }
-    const uploaded = await uploadChunks(this.#store, id, startingWith(inline, pieces));
+    const uploaded = await uploadChunks(this.#store, key, id, startingWith(inline, pieces));
     const result = await this.#commit(key, id, encodeHead("chunked", id, uploaded), options);
-    if (!result.created) await this.#store.delete(chunkKeys(uploaded));
+    if (result.created) await withdraw(this.#store, id);
+    else await dropUpload(this.#store, uploaded);
     return result;
   }
 
@@ -141,6 +143,13 @@ class ObjectsOnKeys implements ObjectStore {
     if (!(await this.#commit(key, id, head, { ifAbsent: true })).created) throw logExists(key);
     this.#knowLog(key, id);
     return new KeyedLog(this.#store, key, id);
+  }
+
+  async sweep(beforeMs: number): Promise<void> {
+    await sweepIntents(this.#store, beforeMs, async (key) => {
+      const found = await this.#store.getVersioned(headKey(key), { maxBytes: HEAD_BYTES });
+      return found && decodeHead(found)?.id;
+    });
   }
 
   async close(): Promise<void> {
