@@ -106,7 +106,7 @@ describe("policies", () => {
       "arn:aws-cn:s3:::logs/2026/*",
       "arn:aws-cn:s3:::logs/2025/*",
       "arn:aws-cn:s3:::logs",
-      "arn:aws-cn:logs:*:*:log-group:/aws/lambda/kinglet-*:*",
+      "arn:aws-cn:logs:cn-north-1:*:log-group:/aws/lambda/kinglet-*:*",
     ]);
     expect(Statement.find(({ Sid }) => Sid === "KingletReadList1")!.Condition).toEqual({
       StringLikeIfExists: { "s3:prefix": ["2026/*", "2025/*"] },

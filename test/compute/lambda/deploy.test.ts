@@ -73,7 +73,7 @@ describeWith("lambda", "worker functions on AWS Lambda", (lambda) => {
     expect(Statement.map(({ Resource }: { Resource: string }) => Resource)).toEqual([
       "arn:aws:s3:::a-bucket/some/prefix/*",
       "arn:aws:s3:::a-bucket",
-      "arn:aws:logs:*:*:log-group:/aws/lambda/kinglet-*:*",
+      `arn:aws:logs:${account.region}:*:log-group:/aws/lambda/kinglet-*:*`,
     ]);
   });
 
