@@ -6,7 +6,7 @@ import type { JobKind } from "./job/records.ts";
 import type { Job } from "./job.ts";
 import { type CallOptions, checkCallOptions, checkPoolOptions, type PoolOptions } from "./options.ts";
 import { attachJob } from "./pool/attach.ts";
-import { chooseBackend } from "./pool/backend.ts";
+import { checkWorkerLimits, chooseBackend } from "./pool/backend.ts";
 import { watchCancelRequests } from "./pool/cancel-requests.ts";
 import { continueNamed, registerName } from "./pool/continue.ts";
 import { newId } from "./pool/ids.ts";
@@ -258,6 +258,8 @@ class PoolView implements Pool {
     this.#session.refuseIfClosed(kind);
     const options =
       given === undefined ? this.#callDefaults : { ...this.#callDefaults, ...checkCallOptions(given, kind) };
+    const { compute } = this.#session;
+    if (compute.maxTaskMs !== undefined || compute.memory) checkWorkerLimits(options, compute, kind);
     const captured = captureCallable(fn, kind, `pool.${kind}`);
     if (options.packages || options.files) checkRuntimeDependencies(options, kind);
     return { kind, captured, options, depth: 0 };

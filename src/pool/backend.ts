@@ -4,7 +4,8 @@ import { lambdaFacts, resolveAwsOptions } from "../compute/lambda/options.ts";
 import { LateBackend } from "../compute/late.ts";
 import { createLocalBackend } from "../compute/local/backend.ts";
 import type { StartedProcess } from "../compute/local/start-process.ts";
-import type { PoolOptions } from "../options.ts";
+import { UsageError } from "../errors.ts";
+import type { CallOptions, PoolOptions } from "../options.ts";
 import type { ObjectStore } from "../storage/contract.ts";
 import type { StoreLocation } from "../storage/locate.ts";
 import { MAX_DEPTH } from "./nested.ts";
@@ -53,4 +54,19 @@ function lambdaBackend(options: PoolOptions, location: StoreLocation, store: Obj
     return openLambdaBackend(aws, store, slots, maxSlots);
   };
   return { compute: new LateBackend(known, load), slots };
+}
+
+/**
+ * What a call asks of its workers must be something that they can have.
+ * @throws UsageError BAD_OPTION naming the option and its range there
+ */
+export function checkWorkerLimits(options: CallOptions, compute: ComputeBackend, where: string): void {
+  const most = { timeoutMs: compute.maxTaskMs, memoryMb: compute.memory?.maxMb };
+  for (const option of ["timeoutMs", "memoryMb"] as const) {
+    const [value, max] = [options[option], most[option]];
+    if (value === undefined || max === undefined || value <= max) continue;
+    const message = `${where}: option ${option} is ${value}; workers of ${compute.description} have ${max} at most`;
+    const remedy = `Set ${option} to ${max} or less, or run the call on another pool (option on).`;
+    throw new UsageError("BAD_OPTION", message, { remedy, details: { option } });
+  }
 }

@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { join } from "../../src/storage/bodies.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
 import { openStoreAt, parseStoreLocation } from "../../src/storage/locate.ts";
-import { describeWith } from "../services/services.ts";
+import { describeWith, s3Service } from "../services/services.ts";
 import { setFreshStorage, temporaryFolder } from "./pools.ts";
 
-export type StoreKind = "disk" | "s3" | "redis";
+export type StoreKind = "disk" | "s3" | "redis" | "lambda";
 
 /**
  * Declares the tests once for every kind of store that jobs can live in: `testPool()` and `freshStorage()` give a store
@@ -18,8 +18,35 @@ export function onEveryStore(declare: (kind: StoreKind) => void): void {
   onRemoteStores(declare);
 }
 
+/** On every kind of store, and on AWS Lambda. */
+export function onEveryBackend(declare: (kind: StoreKind) => void): void {
+  onEveryStore(declare);
+  onLambda(declare);
+}
+
+/** Environments at a time: each is some processes on this machine. */
+const ENVIRONMENTS = 6;
+
+/**
+ * Declares the tests for workers on AWS Lambda: on its double, with jobs in S3. `testPool()` gives a pool there. Tasks see
+ * nothing of this machine, so tests that meet their tasks in files are none for it.
+ */
+export function onLambda(declare: (kind: StoreKind) => void): void {
+  describeWith("lambda", "on AWS Lambda", (lambda) => {
+    useStorage(async () => {
+      const account = await lambda().openAccount({ concurrency: ENVIRONMENTS });
+      const bucket = await (await s3Service()).makeBucket();
+      return {
+        env: { ...account.env, KINGLET_COMPUTE: "aws-lambda" },
+        fresh: () => `s3://${bucket}/${randomUUID()}?pathStyle=true`,
+      };
+    });
+    declare("lambda");
+  });
+}
+
 /** As `onEveryStore`, but for the disk. */
-export function onRemoteStores(declare: (kind: Exclude<StoreKind, "disk">) => void): void {
+export function onRemoteStores(declare: (kind: Exclude<StoreKind, "disk" | "lambda">) => void): void {
   describeWith("s3", "in S3", (s3) => {
     useStorage(async () => {
       const bucket = await s3().makeBucket();

@@ -5,6 +5,8 @@ import { systemClock } from "../../../src/clock.ts";
 import type { WorkerFunctions } from "../../../src/compute/lambda/deploy/contract.ts";
 import { Environment } from "../../../src/compute/lambda/environment.ts";
 import type { InvokePayload } from "../../../src/compute/lambda/payload.ts";
+import { encodeFrame } from "../../../src/compute/local/protocol.ts";
+import { FRAME_STARTED, RELAY_PROTOCOL } from "../../../src/compute/relay/protocol.ts";
 import { openStoreAt } from "../../../src/storage/locate.ts";
 
 /**
@@ -33,12 +35,13 @@ export interface LoopbackOptions {
   /** What happens to the invoke of this number, from 0. */
   readonly faultOf?: (invoke: number) => Fault | undefined;
   readonly timeoutS?: number;
-  readonly change?: (payload: InvokePayload) => InvokePayload;
 }
 
 export interface Loopback {
   readonly endpoint: string;
   readonly functions: WorkerFunctions;
+  /** What environments say of their version, where they only say that. */
+  pretendVersion: string | undefined;
   /** Names of functions that were asked for. */
   readonly ensured: string[];
   readonly invokes: number;
@@ -60,6 +63,7 @@ class LoopbackServer implements Loopback {
   readonly gone = new Set<string>();
   invokes = 0;
   mostAtOnce = 0;
+  pretendVersion: string | undefined;
   readonly #options: LoopbackOptions;
   readonly #server: Server;
   readonly #idle = new Map<string, Environment[]>();
@@ -128,12 +132,17 @@ class LoopbackServer implements Loopback {
       refuse(response, fault.status, fault.code, fault.message ?? "as the test says");
       return;
     }
-    const given = JSON.parse(Buffer.concat(chunks).toString()) as InvokePayload;
-    const payload = this.#options.change?.(given) ?? given;
+    const payload = JSON.parse(Buffer.concat(chunks).toString()) as InvokePayload;
     response.writeHead(200, { "content-type": "application/vnd.amazon.eventstream" });
     if (fault?.kind === "no start") {
       const { errorType, errorMessage } = fault;
       endWith(response, { errorType, errorMessage });
+      return;
+    }
+    if (this.pretendVersion) {
+      const started = { protocol: RELAY_PROTOCOL, kinglet: this.pretendVersion, worker: "w", memoryMb: 512 };
+      response.write(message("PayloadChunk", Buffer.concat(encodeFrame(FRAME_STARTED, started))));
+      response.end(message("InvokeComplete", Buffer.from("{}")));
       return;
     }
     if (fault?.kind === "twice") void this.#run(name, payload, () => true).catch(() => {});
