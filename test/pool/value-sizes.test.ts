@@ -22,7 +22,7 @@ onEveryBackend((kind) => {
       );
       // What costs a request each is made where it is worth it.
       const objects = names.filter((name) => name.startsWith("objects/"));
-      expect(objects).toHaveLength(kind === "s3" ? 1 : 3);
+      expect(objects).toHaveLength(kind === "s3" || kind === "lambda" ? 1 : 3);
       expect(names.some((name) => /^worker-.*\.log$/.test(name))).toBe(kind !== "redis");
     });
 

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
+import type { PoolOptions } from "../../src/index.ts";
 import { join } from "../../src/storage/bodies.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
 import { openStoreAt, parseStoreLocation } from "../../src/storage/locate.ts";
 import { describeWith, s3Service } from "../services/services.ts";
-import { setFreshStorage, temporaryFolder } from "./pools.ts";
+import { setFreshStorage, setPoolDefaults, temporaryFolder } from "./pools.ts";
 
 export type StoreKind = "disk" | "s3" | "redis" | "lambda";
 
@@ -24,8 +25,8 @@ export function onEveryBackend(declare: (kind: StoreKind) => void): void {
   onLambda(declare);
 }
 
-/** Environments at a time: each is some processes on this machine. */
-const ENVIRONMENTS = 6;
+/** Environments at a time: nested maps hold one for each task that waits. */
+const ENVIRONMENTS = 24;
 
 /**
  * Declares the tests for workers on AWS Lambda: on its double, with jobs in S3. `testPool()` gives a pool there. Tasks see
@@ -38,6 +39,8 @@ export function onLambda(declare: (kind: StoreKind) => void): void {
       const bucket = await (await s3Service()).makeBucket();
       return {
         env: { ...account.env, KINGLET_COMPUTE: "aws-lambda" },
+        // One function for all of them, whatever their store, so that its environments stay warm.
+        options: { aws: { roleArn: account.roleArn, memoryMb: 512, timeoutS: 60 } },
         fresh: () => `s3://${bucket}/${randomUUID()}?pathStyle=true`,
       };
     });
@@ -63,18 +66,21 @@ export function onRemoteStores(declare: (kind: Exclude<StoreKind, "disk" | "lamb
 export interface Home {
   /** For this process, and those that it starts: credentials, say. */
   readonly env: Readonly<Record<string, string>>;
+  readonly options?: PoolOptions;
   fresh(): string;
 }
 
 export function useStorage(open: () => Promise<Home>): void {
   let restore = () => {};
   beforeAll(async () => {
-    const { env, fresh } = await open();
+    const { env, fresh, options = {} } = await open();
+    setPoolDefaults(options);
     restore = setEnv(env);
     setFreshStorage(fresh);
   });
   afterAll(() => {
     restore();
+    setPoolDefaults({});
     setFreshStorage(() => path.join(temporaryFolder(), "store"));
   });
 }

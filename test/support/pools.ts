@@ -21,12 +21,20 @@ export function setFreshStorage(make: () => string): void {
   makeStorage = make;
 }
 
+let poolDefaults: PoolOptions = {};
+
+/** Further options that test pools have from now on. */
+export function setPoolDefaults(options: PoolOptions): void {
+  poolDefaults = options;
+}
+
 /** A pool of two workers on a store of its own, closed after the test. */
 export function testPool(options: PoolOptions = {}): Pool {
   const pool = openPool({
     storage: freshStorage(),
     concurrency: 2,
     logs: false,
+    ...poolDefaults,
     ...options,
   });
   pools.push(pool);
