@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type UserConfig } from "tsdown";
 import { writeWorkerZip } from "./scripts/pack-worker.ts";
@@ -66,19 +67,32 @@ const parserInside = {
     if (!id.endsWith("/src/capture/syntax.ts")) return undefined;
     return { code: code.replace('createRequire(import.meta.url)("acorn")', 'require("acorn")') };
   },
-  /** Its licence wants to be in every copy. */
-  generateBundle(this: { emitFile(file: object): void }): void {
-    const source = readFileSync("node_modules/acorn/LICENSE", "utf8");
-    this.emitFile({ type: "asset", fileName: "acorn.LICENSE", source });
-  },
 };
 
-/** Of undici the workers on Lambda use its pool of connections alone; all of it takes 60 ms to load. */
-const undiciPool = {
-  name: "undici-pool",
-  resolveId: (id: string): string | undefined => (id === "undici" ? "\0undici-pool" : undefined),
-  load: (id: string): string | undefined =>
-    id === "\0undici-pool" ? 'export { default as Pool } from "undici/lib/dispatcher/pool.js";' : undefined,
+/** Some packages say what their licence is, without its text. */
+function licenceLineOf(folder: string): string {
+  const about = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+  if (typeof about.license !== "string") throw new Error(`${folder} says of no licence`);
+  return `${about.name} ${about.version}: ${about.license}\n`;
+}
+
+/** Libraries that are inside want their licences to be in every copy: `<package>.LICENSE` beside it. */
+const licences = {
+  name: "licences",
+  generateBundle(
+    this: { emitFile(file: object): void },
+    _options: object,
+    bundle: Record<string, { readonly moduleIds?: readonly string[] }>,
+  ): void {
+    const modules = Object.values(bundle).flatMap(({ moduleIds = [] }) => moduleIds);
+    const folders = modules.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id) ?? []);
+    for (const folder of new Set(folders)) {
+      const name = folder.slice(folder.lastIndexOf("/node_modules/") + "/node_modules/".length);
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.(md|txt))?$/i.test(entry));
+      const source = file ? readFileSync(path.join(folder, file), "utf8") : licenceLineOf(folder);
+      this.emitFile({ type: "asset", fileName: `${name.replace("/", "-")}.LICENSE`, source });
+    }
+  },
 };
 
 type ModuleInfo = (id: string) => { readonly importedIds: readonly string[] } | null;
@@ -132,6 +146,7 @@ export default defineConfig([
       openEarly,
       quickBuiltins,
       parserInside,
+      licences,
       scriptChunks(["base", "main", "rolldown-runtime"], "built-scripts"),
     ],
     deps: { alwaysBundle: ["acorn"] },
@@ -179,7 +194,7 @@ export default defineConfig([
   // The worker function of AWS Lambda, with all that it needs but what only drivers and other stores use.
   {
     ...shared,
-    plugins: [undiciPool, quickBuiltins, parserInside],
+    plugins: [quickBuiltins, parserInside, licences],
     deps: {
       alwaysBundle: [/^(?!node:|@aws-sdk\/|ioredis)/],
       onlyBundle: false,
