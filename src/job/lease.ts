@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Clock } from "../clock.ts";
 import type { ObjectStore } from "../storage/contract.ts";
+import { isNotFound } from "../storage/failures.ts";
 import { driverKey } from "./keys.ts";
 
 /**
@@ -39,7 +40,7 @@ export async function readLease(store: ObjectStore, driverId: string): Promise<D
   try {
     return JSON.parse(Buffer.from(await store.get(driverKey(driverId))).toString()) as DriverLease;
   } catch (error) {
-    if ((error as { code?: string }).code === "NOT_FOUND") return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
-import { StoreError } from "../../errors.ts";
 import { controlName } from "../../job/keys.ts";
 import type { ObjectStore } from "../../storage/contract.ts";
+import { isNotFound } from "../../storage/failures.ts";
 
 /**
  * The way from a driver to a supervisor that it has no connection to: small objects beside the job's logs, which the
@@ -116,7 +116,7 @@ async function find(place: ControlPlace, part: string): Promise<Uint8Array | und
   try {
     return await place.store.get(keyOf(place, part));
   } catch (error) {
-    if (error instanceof StoreError && error.code === "NOT_FOUND") return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }

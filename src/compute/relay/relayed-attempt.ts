@@ -1,8 +1,8 @@
-import { StoreError } from "../../errors.ts";
 import { Run } from "../../job/entries.ts";
 import { workerLogName } from "../../job/keys.ts";
 import { readFrame, readLog } from "../../job/log-reader.ts";
 import type { ObjectStore } from "../../storage/contract.ts";
+import { isNotFound } from "../../storage/failures.ts";
 import type { AttemptEnd, AttemptUsage, ComputeEvents, Invocation, OutcomeReport } from "../contract.ts";
 import { type Frame, FrameParser } from "../local/protocol.ts";
 import {
@@ -107,7 +107,7 @@ export class RelayedAttempt {
       });
       this.logIsThere = true;
     } catch (error) {
-      if (!(error instanceof StoreError && error.code === "NOT_FOUND")) throw error;
+      if (!isNotFound(error)) throw error;
     }
     return this.isComplete;
   }
