@@ -12,7 +12,6 @@ import { countToo, triple } from "./fixtures/other.ts";
 import { countCalls, double, fail, hide, Shape } from "./fixtures/shapes.ts";
 
 /** Workers start slowly while other tests run. */
-const TIMEOUT = { timeout: 120_000 };
 
 const pools: Pool[] = [];
 afterEach(async () => {
@@ -31,7 +30,7 @@ async function keysOf(root: string, prefix: string): Promise<string[]> {
   return keys;
 }
 
-describe("workers that don't see the driver's files", TIMEOUT, () => {
+describe("workers that don't see the driver's files", () => {
   test("import what a function imports: files, packages, machine code", async () => {
     const pool = isolatedPool();
     const factor = 3;

@@ -3,8 +3,8 @@ import os from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { OTHER_NODES, otherNode } from "../other-nodes.ts";
+import { MUCH } from "../support/patience.ts";
 import { type Form, forms, runAsMain, runForm, writeForm } from "./forms.ts";
-
 import type { CaseResult } from "./run-cases.ts";
 
 const folders = new Map<Form, string>();
@@ -25,10 +25,9 @@ function problems(results: readonly CaseResult[]): string[] {
 }
 
 /** Each form runs hundreds of cases in processes of its own. */
-const TIMEOUT = { timeout: 240_000 };
 
 describe.each(forms)("functions of $name", (form) => {
-  test("are captured here and called in another process", TIMEOUT, async () => {
+  test("are captured here and called in another process", MUCH, async () => {
     const results = await runForm(form, folderOf(form));
     expect(problems(results)).toEqual([]);
     expect(results.length).toBeGreaterThan(140);
@@ -38,7 +37,7 @@ describe.each(forms)("functions of $name", (form) => {
 /** The worker gets code packages alone: whatever else it imports is refused. */
 describe("with code that travels as packages", () => {
   const some = forms.filter(({ name }) => /stripped|CommonJS/.test(name));
-  test.each(some)("functions of $name", TIMEOUT, async (form) => {
+  test.each(some)("functions of $name", MUCH, async (form) => {
     const store = fs.mkdtempSync(path.join(os.tmpdir(), "kinglet-forms-store-"));
     try {
       expect(problems(await runForm(form, folderOf(form), process.execPath, store))).toEqual([]);
@@ -47,7 +46,7 @@ describe("with code that travels as packages", () => {
     }
   });
 
-  test("on Node 22, where CommonJS modules lie on disk", TIMEOUT, async () => {
+  test("on Node 22, where CommonJS modules lie on disk", MUCH, async () => {
     const node = otherNode(22);
     if (!node) return;
     const form = forms.find(({ name }) => name === "CommonJS")!;
@@ -62,7 +61,7 @@ describe("with code that travels as packages", () => {
 
 describe.each(OTHER_NODES)("on Node %i", (major) => {
   const plain = forms.filter((form) => form.execArgv.length === 0);
-  test.each(plain)("functions of $name", TIMEOUT, async (form) => {
+  test.each(plain)("functions of $name", MUCH, async (form) => {
     const node = otherNode(major);
     if (!node) return;
     expect(problems(await runForm(form, folderOf(form), node))).toEqual([]);

@@ -29,7 +29,7 @@ describe("values that one Node wrote", () => {
     nodes.set(PINNED, process.execPath);
     for (const major of OTHER_NODES) nodes.set(major, otherNode(major));
     for (const [major, node] of nodes) if (node) exchange(node, "write", path.join(folder, String(major)));
-  }, 300_000);
+  });
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
   const majors = [PINNED, ...OTHER_NODES];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { KeyValueStore } from "../../src/storage/kv/contract.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import type { KeyValueSuiteOptions, OpenedKeyValueStore } from "./key-value-store.ts";
 import { shown } from "./key-value-store-values.ts";
 import { all, text, unless } from "./object-store-helpers.ts";
@@ -96,7 +97,7 @@ export function describeWaits(current: Current, { capabilities }: KeyValueSuiteO
       const { store } = current();
       await store.set("k", text("1"));
       const seen = (await store.getVersioned("k"))!;
-      const waits = [1, 2, 3].map(() => store.waitForChange("k", seen.version, { timeoutMs: 10_000 }));
+      const waits = [1, 2, 3].map(() => store.waitForChange("k", seen.version, { timeoutMs: PATIENCE_MS }));
       await store.set("other", text("x"));
       await change(store);
       for (const wait of waits) expect((await wait).changed).toBe(true);
@@ -138,7 +139,7 @@ export function describeWaits(current: Current, { capabilities }: KeyValueSuiteO
           if (count >= 100) return count;
           if (count % 2 === parity) await mine.set("ball", text(String(count + 1)));
           since = ball?.version;
-          const { changed } = await mine.waitForChange("ball", since, { timeoutMs: 20_000 });
+          const { changed } = await mine.waitForChange("ball", since, { timeoutMs: PATIENCE_MS });
           expect(changed).toBe(true);
         }
       };
@@ -154,7 +155,9 @@ export function describeWaits(current: Current, { capabilities }: KeyValueSuiteO
       })();
       let seen = await store.getVersioned("k");
       while (shown(seen?.value) !== "300") {
-        expect((await store.waitForChange("k", seen?.version, { timeoutMs: 20_000 })).changed).toBe(true);
+        expect((await store.waitForChange("k", seen?.version, { timeoutMs: PATIENCE_MS })).changed).toBe(
+          true,
+        );
         seen = await store.getVersioned("k");
       }
       await writing;

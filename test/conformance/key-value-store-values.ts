@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { PATIENCE_MS } from "../support/patience.ts";
 import type { KeyValueSuiteOptions, OpenedKeyValueStore } from "./key-value-store.ts";
 import { patternOf, text, unless } from "./object-store-helpers.ts";
 
@@ -192,7 +193,7 @@ export function describeWrites(current: Current): void {
       const gone = ["brief", "swapped", "exchanged", "many", "let go"];
       for (const key of gone) {
         for (let seen = await store.getVersioned(key); seen; seen = await store.getVersioned(key)) {
-          await store.waitForChange(key, seen.version, { timeoutMs: 5_000 });
+          await store.waitForChange(key, seen.version, { timeoutMs: PATIENCE_MS });
         }
       }
       expect((await store.getMany([...gone, "kept", "set again"])).map(shown)).toEqual([
@@ -205,13 +206,13 @@ export function describeWrites(current: Current): void {
 
     it("keeps the expiry when it changes a value in place", async () => {
       const { store } = current();
-      await store.set("k", text("7"), { ttlMs: 100 });
+      await store.set("k", text("7"), { ttlMs: 1000 });
       await store.increment("k");
       await store.append("k", text("0"));
       await store.setRange("k", 0, text("9"));
       let { version } = (await store.getVersioned("k"))!;
       while (version !== undefined) {
-        const waited = await store.waitForChange("k", version, { timeoutMs: 5_000 });
+        const waited = await store.waitForChange("k", version, { timeoutMs: PATIENCE_MS });
         expect(waited.changed).toBe(true);
         version = waited.version!;
       }

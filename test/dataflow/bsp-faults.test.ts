@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { bsp, type SuperstepReport } from "../../src/dataflow/index.ts";
 import type { HttpFault } from "../services/fault-proxy.ts";
 import { describeWith } from "../services/services.ts";
+import { MUCH } from "../support/patience.ts";
 import { testPool } from "../support/pools.ts";
 import { s3Url, testProxy, useCredentials } from "../support/remote.ts";
 
@@ -17,7 +18,6 @@ const RATES: Readonly<Record<HttpFault, number>> = {
   corrupted: 0.01,
   corruptedUpload: 0.02,
 };
-const PATIENT = { timeout: 240_000 };
 const COUNT = 40;
 const linksOf = (id: number) => [(id * 7 + 1) % COUNT, (id * 3 + 2) % COUNT, (id + 1) % COUNT];
 
@@ -44,7 +44,7 @@ describeWith("s3", "supersteps whose requests go wrong on the wire", (s3) => {
 
   it.each([firstSeed, firstSeed + 1, firstSeed + 2])(
     "give what they give without faults, with workers that die as well (KINGLET_TEST_SEED=%d)",
-    PATIENT,
+    MUCH,
     async (seed) => {
       const proxy = await testProxy({
         ...{ target: s3().endpoint, seed, rates: RATES, stallMs: 300, holdMs: 50, longestBurst: 3 },

@@ -241,7 +241,6 @@ describe("bsp", () => {
         await disk.close();
       }
     },
-    120_000,
   );
 
   it("says at once what is wrong with its options, and while running what is wrong with vertices and messages", async () => {

@@ -13,7 +13,7 @@ test.each<[string, string[], string]>([
     "check: the same as a plain count of the whole file",
   ],
   ["sort-records.ts", ["--megabytes", "2"], "0 out of order"],
-])("%s elsewhere", { timeout: 120_000 }, async (name, args, expected) => {
+])("%s elsewhere", async (name, args, expected) => {
   const { code, stdout, stderr } = await runExample(name, args, undefined, true);
   expect(stdout, stderr).toContain(expected);
   expect(code).toBe(0);

@@ -3,6 +3,7 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../src/clock.ts";
 import { keysIn, onEveryStore } from "../support/job-stores.ts";
+import { MUCH } from "../support/patience.ts";
 import { freshStorage, temporaryFolder, testPool } from "../support/pools.ts";
 import { eventually, type Finished, processesWith, startNode } from "../support/processes.ts";
 
@@ -92,10 +93,10 @@ async function killAtRandom(rounds: number, seed: number): Promise<void> {
     const storage = freshStorage();
     const started = startNode([path.join(scripts, "nonces.ts"), storage, "10000"]);
     const lines = Math.floor(random() * 9000);
-    await eventually("output of the driver", () => started.stdout().split("\n").length > lines, 20_000);
+    await eventually("output of the driver", () => started.stdout().split("\n").length > lines);
     started.child.kill("SIGKILL");
     const killed = await started.finished;
-    await eventually("its workers end", () => processesWith(killed.tag).length === 0, 2000);
+    await eventually("its workers end", () => processesWith(killed.tag).length === 0);
     expect(await resumeAndCheck(storage, killed, 10_000, `round ${round}, seed ${seed}`)).toBe("done");
   }
 }
@@ -105,9 +106,7 @@ onEveryStore((kind) => {
     const seed = Number(process.env.KINGLET_TEST_SEED ?? Date.now() % 1_000_000);
     const moments = kind === "disk" ? "every write" : "every request";
 
-    it(`before and after ${moments} it makes: nothing is lost, no task has two truths`, {
-      timeout: 240_000,
-    }, async () => {
+    it(`before and after ${moments} it makes: nothing is lost, no task has two truths`, MUCH, async () => {
       if (kind === "disk") await killAtEach("kill-at.mjs", ["before", "after"]);
       // A Redis client writes often: half of the moments do.
       else await killAtEach("kill-at-request.mjs", kind === "redis" ? ["sent"] : ["before", "sent"]);
@@ -115,9 +114,7 @@ onEveryStore((kind) => {
 
     it(
       `at random moments of 10,000 tasks (KINGLET_TEST_SEED=${seed}), and leaves no process behind`,
-      {
-        timeout: 120_000,
-      },
+      MUCH,
       () => killAtRandom(kind === "disk" ? 4 : 2, seed),
     );
   });

@@ -63,7 +63,7 @@ onEveryStore(() => {
        console.log(JSON.stringify(await pool.attach(${JSON.stringify(job.id)})));
        await pool.close();`,
       ]);
-      await eventually("the follower starts", () => follower.stdout().includes("following"), 20_000);
+      await eventually("the follower starts", () => follower.stdout().includes("following"));
       appendFileSync(gate, "");
       expect(await job).toEqual([2, 4, 6]);
       const { stdout, stderr } = await follower.finished;

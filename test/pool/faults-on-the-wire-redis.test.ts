@@ -5,6 +5,7 @@ import { JOURNALS } from "../../src/job/keys.ts";
 import { describeWith } from "../services/services.ts";
 import { openTcpFaultProxy, type TcpFault, type TcpFaultProxy } from "../services/tcp-fault-proxy.ts";
 import { keysIn } from "../support/job-stores.ts";
+import { MUCH } from "../support/patience.ts";
 import { testPool } from "../support/pools.ts";
 import { eventually, startNode } from "../support/processes.ts";
 
@@ -12,7 +13,6 @@ const DRIVER = path.join(import.meta.dirname, "scripts/nonces.ts");
 const SEEDS = 8;
 const TASKS = 60;
 /** A request whose answer never comes is given up after 30 s, and tried again. */
-const PATIENT = { timeout: 240_000 };
 
 /** Of what a connection carries to the server; each but `slow` ends it. */
 const RATES: Readonly<Record<TcpFault, number>> = {
@@ -54,7 +54,7 @@ describeWith("redis", "a job whose connections to Redis break", (redis) => {
 
   for (let seed = firstSeed; seed < firstSeed + SEEDS; seed++) {
     if (seed % 4 === 0) {
-      it(`goes on when its driver is killed (KINGLET_TEST_SEED=${seed})`, PATIENT, async () => {
+      it(`goes on when its driver is killed (KINGLET_TEST_SEED=${seed})`, MUCH, async () => {
         const { broken, whole } = await storages(seed);
         const started = startNode([DRIVER, broken, String(TASKS), "3"]);
         const lines = 1 + Math.floor(seededRandom(seed)() * TASKS * 0.8);
@@ -63,7 +63,7 @@ describeWith("redis", "a job whose connections to Redis break", (redis) => {
           throw new Error(`the driver ended by itself: ${stderr}`);
         });
         const printed = () => started.stdout().split("\n").length > lines;
-        await Promise.race([eventually("output of the driver", printed, 100_000), early]);
+        await Promise.race([eventually("output of the driver", printed), early]);
         early.catch(() => {});
         started.child.kill("SIGKILL");
         const { stdout } = await started.finished;
@@ -80,7 +80,7 @@ describeWith("redis", "a job whose connections to Redis break", (redis) => {
     } else {
       it(
         `gives what it gives without faults, each outcome once (KINGLET_TEST_SEED=${seed})`,
-        PATIENT,
+        MUCH,
         async () => {
           const { broken, whole } = await storages(seed);
           const pool = testPool({ storage: broken });

@@ -5,6 +5,7 @@ import { JOURNALS } from "../../src/job/keys.ts";
 import { openStoreAt, parseStoreLocation } from "../../src/storage/locate.ts";
 import type { HttpFault } from "../services/fault-proxy.ts";
 import { describeWith } from "../services/services.ts";
+import { MUCH } from "../support/patience.ts";
 import { testPool } from "../support/pools.ts";
 import { eventually, startNode } from "../support/processes.ts";
 import { s3Url, testProxy, useCredentials } from "../support/remote.ts";
@@ -13,7 +14,6 @@ const DRIVER = path.join(import.meta.dirname, "scripts/nonces.ts");
 const SEEDS = 20;
 const TASKS = 60;
 /** A request whose answer never comes is given up after 30 s, and tried again. */
-const PATIENT = { timeout: 240_000 };
 
 /** About every sixth request goes wrong. */
 const RATES: Readonly<Record<HttpFault, number>> = {
@@ -84,7 +84,7 @@ describeWith("s3", "a job whose requests go wrong on the wire", (s3) => {
   for (let seed = firstSeed; seed < firstSeed + SEEDS; seed++) {
     // Every fourth one loses its driver on the way.
     if (seed % 4 === 0) {
-      it(`goes on when its driver is killed (KINGLET_TEST_SEED=${seed})`, PATIENT, async () => {
+      it(`goes on when its driver is killed (KINGLET_TEST_SEED=${seed})`, MUCH, async () => {
         const proxy = await proxyOf(seed);
         const prefix = `killed-${seed}`;
         const storage = s3Url(bucket, prefix, { endpoint: proxy.endpoint, region: s3().region });
@@ -95,7 +95,7 @@ describeWith("s3", "a job whose requests go wrong on the wire", (s3) => {
           throw new Error(`the driver ended by itself: ${stderr}`);
         });
         const printed = () => started.stdout().split("\n").length > lines;
-        await Promise.race([eventually("output of the driver", printed, 100_000), early]);
+        await Promise.race([eventually("output of the driver", printed), early]);
         early.catch(() => {});
         started.child.kill("SIGKILL");
         const { stdout } = await started.finished;
@@ -116,7 +116,7 @@ describeWith("s3", "a job whose requests go wrong on the wire", (s3) => {
     } else {
       it(
         `gives what it gives without faults, each outcome once (KINGLET_TEST_SEED=${seed})`,
-        PATIENT,
+        MUCH,
         async () => {
           const proxy = await proxyOf(seed);
           const prefix = `job-${seed}`;

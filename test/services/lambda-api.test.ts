@@ -37,6 +37,7 @@ import {
 } from "@aws-sdk/client-lambda";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { expect, it, vi } from "vitest";
+import { PATIENCE_MS } from "../support/patience.ts";
 import type { LambdaAccount } from "./lambda/account-client.ts";
 import { createFunction, lambdaClient, scriptedCode, zipOf } from "./lambda/function-under-test.ts";
 import { describeWith } from "./services.ts";
@@ -218,7 +219,7 @@ describeWith("lambda", "IAM, STS and CloudWatch Logs of the double", (lambda) =>
     await expect(createFunction(account, { Role: made.Role!.Arn! })).rejects.toMatchObject({
       message: "The role defined for the function cannot be assumed by Lambda.",
     });
-    await vi.waitFor(() => createFunction(account, { Role: made.Role!.Arn! }), 10_000);
+    await vi.waitFor(() => createFunction(account, { Role: made.Role!.Arn! }), PATIENCE_MS);
     await expect(
       iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument })),
     ).rejects.toMatchObject({ name: "EntityAlreadyExistsException" });
@@ -265,7 +266,7 @@ describeWith("lambda", "IAM, STS and CloudWatch Logs of the double", (lambda) =>
       (await logs.send(new FilterLogEventsCommand({ logGroupName, filterPattern }))).events!.map(
         ({ message }) => message!,
       );
-    await expect.poll(() => find("REPORT"), { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => find("REPORT")).toHaveLength(1);
     const [needle] = await find(`"needle"`);
     expect(needle).toMatch(new RegExp(`\\t${payload.requestId}\\tINFO\\tneedle\\nin two lines\\n$`));
     const { logStreams } = await logs.send(

@@ -30,12 +30,12 @@ describeWith("lambda", "the Lambda double", () => {
   it("leaves nothing behind when the run that uses it is killed", async () => {
     const folder = newFolder();
     const parent = startNode([path.join(import.meta.dirname, "keepers-parent.ts"), folder]);
-    await expect.poll(parent.stdout, { timeout: 30_000 }).toContain("ready");
+    await expect.poll(parent.stdout).toContain("ready");
     const account = new LambdaAccount(await askKeeper<LambdaFacts>(socketIn(folder), "lambda"));
     const { invoke } = await createFunction(account);
     await invoke({ evaluate: "import('node:child_process').then((m) => void m.spawn('sleep', ['600']))" });
     const running = invoke({ sleepMs: 60_000 }).catch(() => "cut");
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toMatchObject([{ isBusy: true }]);
+    await expect.poll(() => account.environments()).toMatchObject([{ isBusy: true }]);
     const [environment] = await account.environments();
     const double = Number(/PPid:\s*(\d+)/.exec(readFileSync(`/proc/${environment!.pid}/status`, "utf8"))![1]);
     const tree = treeOf(environment!.pid);
@@ -43,9 +43,9 @@ describeWith("lambda", "the Lambda double", () => {
     expect(tree).toHaveLength(4);
     parent.child.kill("SIGKILL");
     expect(await running).toBe("cut");
-    await expect.poll(() => [double, ...tree].filter(isAlive), { timeout: 20_000 }).toEqual([]);
-    await expect.poll(() => groupsOf(double), { timeout: 20_000 }).toEqual([]);
-    await expect.poll(() => existsSync(folder), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => [double, ...tree].filter(isAlive)).toEqual([]);
+    await expect.poll(() => groupsOf(double)).toEqual([]);
+    await expect.poll(() => existsSync(folder)).toBe(false);
   });
 
   it("keeps its mounts to itself", () => {
@@ -59,7 +59,7 @@ describeWith("lambda", "the Lambda double without control groups", () => {
   beforeAll(async () => {
     folder = newFolder();
     running = await startLambda(folder, await s3Service(), { cages: "signals" });
-  }, 240_000);
+  });
   afterAll(async () => {
     await running?.stop();
     rmSync(folder, { recursive: true });

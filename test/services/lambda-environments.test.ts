@@ -183,9 +183,7 @@ describeWith("lambda", "an execution environment of the Lambda double", (lambda)
     const created = await createFunction(lambda(), { ...(await codeOf(source)), Handler });
     const { payload, functionError } = await created.invoke({});
     expect({ functionError, type: payload.errorType }).toEqual({ functionError: "Unhandled", type });
-    await expect
-      .poll(() => logOf(lambda(), created), { timeout: 10_000 })
-      .toContainEqual(expect.stringMatching(/^REPORT /));
+    await expect.poll(() => logOf(lambda(), created)).toContainEqual(expect.stringMatching(/^REPORT /));
     const log = await logOf(lambda(), created);
     expect(log.find((line) => line.startsWith("INIT_REPORT"))).toMatch(
       new RegExp(`^INIT_REPORT Init Duration: [\\d.]+ ms\tPhase: init\tStatus: error\tError Type: ${type}$`),

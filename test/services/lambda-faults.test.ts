@@ -25,7 +25,7 @@ describeWith("lambda", "a fault of the Lambda double", (lambda) => {
       const { account, invoke } = await opened();
       await account.orderFault(fault, { nth: 2, ms: 10 });
       expect((await invoke({})).payload.count).toBe(1);
-      expect(await invoke({ sleepMs: 3000 })).toMatchObject(killed);
+      expect(await invoke({ sleepMs: 20_000 })).toMatchObject(killed);
       expect((await invoke({})).payload.count).toBe(1);
       expect((await account.faultCounts())[fault]).toBe(1);
     },
@@ -35,14 +35,14 @@ describeWith("lambda", "a fault of the Lambda double", (lambda) => {
     const { account, invoke } = await opened();
     await account.orderFault("killAfter");
     expect((await invoke({})).payload.count).toBe(1);
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => account.environments()).toEqual([]);
     expect((await invoke({})).payload.count).toBe(1);
   });
 
   it("kills any environment now", async () => {
     const { account, invoke } = await opened();
-    const running = invoke({ sleepMs: 5000 });
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toMatchObject([{ isBusy: true }]);
+    const running = invoke({ sleepMs: 60_000 });
+    await expect.poll(() => account.environments()).toMatchObject([{ isBusy: true }]);
     await account.killEnvironment((await account.environments())[0]!.id);
     expect(await running).toMatchObject(killed);
   });
@@ -74,8 +74,8 @@ describeWith("lambda", "a fault of the Lambda double", (lambda) => {
     const startMs = performance.now();
     expect((await invoke({ sleepMs: 50 })).payload.count).toBe(1);
     expect(performance.now() - startMs).toBeGreaterThanOrEqual(690);
-    const running = invoke({ sleepMs: 50 });
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toMatchObject([{ isBusy: true }]);
+    const running = invoke({ sleepMs: 1500 });
+    await expect.poll(() => account.environments()).toMatchObject([{ isBusy: true }]);
     await account.freezeEnvironment((await account.environments())[0]!.id, 300);
     expect((await running).payload.count).toBe(2);
   });
@@ -85,7 +85,7 @@ describeWith("lambda", "a fault of the Lambda double", (lambda) => {
     await account.orderFault("duplicate");
     expect((await invoke({})).payload.count).toBe(1);
     await expect
-      .poll(() => account.environments(), { timeout: 10_000 })
+      .poll(() => account.environments())
       .toMatchObject([
         { isBusy: false, invocations: 1 },
         { isBusy: false, invocations: 1 },
@@ -96,7 +96,7 @@ describeWith("lambda", "a fault of the Lambda double", (lambda) => {
     const { account, invoke } = await opened();
     await account.orderFault("cut", { ms: 50 });
     await expect(invoke({ sleepMs: 500 })).rejects.toMatchObject({ code: "ECONNRESET" });
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toMatchObject([{ isBusy: false }]);
+    await expect.poll(() => account.environments()).toMatchObject([{ isBusy: false }]);
     expect((await invoke({})).payload.count).toBe(2);
   });
 
@@ -131,10 +131,10 @@ describeWith("lambda", "a fault of the Lambda double", (lambda) => {
   it("is that the function is deleted meanwhile: what runs may end", async () => {
     const { account, invoke, client, name: FunctionName } = await opened();
     const running = invoke({ sleepMs: 1000 });
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toMatchObject([{ isBusy: true }]);
+    await expect.poll(() => account.environments()).toMatchObject([{ isBusy: true }]);
     await client.send(new DeleteFunctionCommand({ FunctionName }));
     await expect(invoke({})).rejects.toMatchObject({ name: "ResourceNotFoundException" });
     expect((await running).payload.count).toBe(1);
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => account.environments()).toEqual([]);
   });
 });

@@ -56,7 +56,7 @@ describeWith("lambda", "a limit of the Lambda double", (lambda) => {
     const created = await createFunction(account);
     await reserve(created, 1);
     const running = created.invoke({ sleepMs: 1500 });
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toMatchObject([{ isBusy: true }]);
+    await expect.poll(() => account.environments()).toMatchObject([{ isBusy: true }]);
     await expect(created.invoke({})).rejects.toMatchObject(
       throttledFor("ReservedFunctionConcurrentInvocationLimitExceeded"),
     );
@@ -74,7 +74,7 @@ describeWith("lambda", "a limit of the Lambda double", (lambda) => {
     ];
     await reserve(apart, 1);
     const running = one.invoke({ sleepMs: 1500 });
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toMatchObject([{ isBusy: true }]);
+    await expect.poll(() => account.environments()).toMatchObject([{ isBusy: true }]);
     await expect(other.invoke({})).rejects.toMatchObject(throttledFor("ConcurrentInvocationLimitExceeded"));
     expect((await apart.invoke({})).status).toBe(200);
     expect((await running).status).toBe(200);
@@ -96,15 +96,11 @@ describeWith("lambda", "a limit of the Lambda double", (lambda) => {
     const ends = await Promise.allSettled([1, 2, 3].map(() => invoke({ sleepMs: 1500 })));
     expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(2);
     await expect
-      .poll(
-        () =>
-          Promise.all([1, 2, 3].map(() => invoke({ sleepMs: 300 }))).then(
-            () => "enough",
-            () => "throttled",
-          ),
-        {
-          timeout: 10_000,
-        },
+      .poll(() =>
+        Promise.all([1, 2, 3].map(() => invoke({ sleepMs: 300 }))).then(
+          () => "enough",
+          () => "throttled",
+        ),
       )
       .toBe("enough");
   });
@@ -113,7 +109,7 @@ describeWith("lambda", "a limit of the Lambda double", (lambda) => {
     const account = await lambda().openAccount();
     const created = await createFunction(account);
     expect((await created.invoke({ throw: "always" }, { InvocationType: "Event" })).status).toBe(202);
-    await expect.poll(() => account.environments(), { timeout: 10_000 }).toMatchObject([{ invocations: 3 }]);
+    await expect.poll(() => account.environments()).toMatchObject([{ invocations: 3 }]);
     expect((await created.invoke({}, { InvocationType: "DryRun" })).status).toBe(204);
   });
 });

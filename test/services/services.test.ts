@@ -67,7 +67,7 @@ describe.skipIf(missingBinaries("redis").length > 0)("services end with the run 
   it("when it is killed", async () => {
     const folder = newFolder();
     const parent = startNode([KEEPERS_PARENT, folder]);
-    await eventually("the keeper is there", () => parent.stdout().includes("ready"), 30_000);
+    await eventually("the keeper is there", () => parent.stdout().includes("ready"));
     const { port } = await askKeeper<RedisFacts>(socketIn(folder), "redis");
     parent.child.kill("SIGKILL");
     await gone(port);
@@ -95,5 +95,5 @@ async function gone(port: number): Promise<void> {
     socket.on("error", () => (listens = false));
   };
   probe();
-  await eventually(`nothing listens on port ${port}`, () => !listens, 10_000);
+  await eventually(`nothing listens on port ${port}`, () => !listens);
 }

@@ -20,9 +20,6 @@ export interface Services {
   readonly lambda: LambdaAccount;
 }
 
-/** The first one to start takes some seconds, more on a busy machine. */
-const START_LIMIT_MS = 240_000;
-
 /**
  * Real S3 (radosgw), started by the first test of the run that asks. Shared: make a bucket of your own.
  *
@@ -85,7 +82,7 @@ export function describeWith<Name extends ServiceName>(
     describe(title, () => {
       beforeAll(async () => {
         service = await STARTS[name]();
-      }, START_LIMIT_MS);
+      });
       body(current);
     });
   } else if (process.env["CI"]) {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { MUCH } from "../support/patience.ts";
 import { simulateBigJob } from "./big-job.ts";
 
 const TASKS = 1_000_000;
 const SLOTS = 10_000;
 
 describe("a job of a million tasks on ten thousand workers", () => {
-  it("is simulated in under a minute of processor time", { timeout: 240_000 }, async () => {
+  it("costs the scheduler a few events a task", MUCH, async () => {
     const report = await simulateBigJob(TASKS, SLOTS);
     const memory = process.memoryUsage();
     const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
@@ -16,7 +17,7 @@ describe("a job of a million tasks on ten thousand workers", () => {
     );
     expect(report.state).toBe("done");
     expect(report.shown.every((times) => times === 1)).toBe(true);
-    // Processor time: what else the machine does isn't the scheduler's fault.
-    expect(report.cpuMs).toBeLessThan(60_000);
+    // That the work grows with the tasks, and not with their square, as a count: times are told above.
+    expect(report.events).toBeLessThan(2 * TASKS);
   });
 });

@@ -173,7 +173,7 @@ async function simulate(concurrency: number) {
 }
 
 describe("ten thousand tasks of five minutes on AWS Lambda, in virtual time", () => {
-  it("are done within five and a half, by copies of the function", { timeout: 120_000 }, async () => {
+  it("are done within five and a half, by copies of the function", async () => {
     const { state, shown, virtualMs, lambda } = await simulate(TASKS);
     console.log(
       `${TASKS} tasks of 300 s in ${(virtualMs / 1000).toFixed(1)} s of virtual time, ` +
@@ -186,7 +186,7 @@ describe("ten thousand tasks of five minutes on AWS Lambda, in virtual time", ()
     expect(lambda.throttled).toBeLessThan(TASKS / 100);
   });
 
-  it("use one function where fewer are wanted", { timeout: 120_000 }, async () => {
+  it("use one function where fewer are wanted", async () => {
     const { state, virtualMs, lambda } = await simulate(1000);
     expect(state).toBe("done");
     expect(lambda.functions.size).toBe(1);

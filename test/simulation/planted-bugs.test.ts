@@ -61,6 +61,5 @@ describe("bugs planted in the scheduler", () => {
       };
       await expect(play()).rejects.toThrow(/^(killed at \d+, )?seed \d+: /);
     },
-    120_000,
   );
 });

@@ -16,6 +16,7 @@ import type { Running } from "../services/radosgw.ts";
 import { type RedisFacts, startRedis } from "../services/redis.ts";
 import { describeWith } from "../services/services.ts";
 import { openTcpFaultProxy } from "../services/tcp-fault-proxy.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 import { rejection } from "../support/pools.ts";
 
 const opening = (url: string) => rejection(openStoreAt(parseStoreLocation(url)));
@@ -135,7 +136,7 @@ describeWith("redis", "a Redis store whose server", () => {
     const store = await opened(`redis://${proxy.host}:${proxy.port}`);
     await store.set("k", text("x"));
     const { version } = (await store.getVersioned("k"))!;
-    const wait = store.waitForChange("k", version, { timeoutMs: 20_000 });
+    const wait = store.waitForChange("k", version, { timeoutMs: PATIENCE_MS });
     proxy.cut();
     expect(await rejection(store.get("k"))).toMatchObject({ code: "STORE_UNAVAILABLE", key: "k" });
     await admin.set("kinglet:k:k", "stamp-of-12-and a value");
@@ -200,7 +201,7 @@ describeWith("redis", "a Redis store whose server", () => {
       await store.waitForChange("k", undefined);
       console.log("done");`;
     const args = ["--disable-warning=ExperimentalWarning", "--input-type=module", "-e", script];
-    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 30_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: PATIENCE_MS });
     expect(stdout).toBe("done\n");
   });
 });

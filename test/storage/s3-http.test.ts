@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { bodyOf, parseAnswerHead } from "../../src/storage/s3/http/answer.ts";
 import { Connections, type HttpOptions } from "../../src/storage/s3/http/connections.ts";
 import type { HttpRequest } from "../../src/storage/s3/http/message.ts";
+import { PATIENCE_MS } from "../support/patience.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const GET: HttpRequest = { method: "GET", path: "/b/k", headers: { host: "s3.test" } };
@@ -62,7 +63,11 @@ async function peerOf(
   await once(server, "listening");
   const scheme = server instanceof tls.Server ? "https" : "http";
   const origin = `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const connections = new Connections(origin, { connectTimeoutMs: 5000, stallTimeoutMs: 5000, ...options });
+  const connections = new Connections(origin, {
+    connectTimeoutMs: PATIENCE_MS,
+    stallTimeoutMs: PATIENCE_MS,
+    ...options,
+  });
   closing.push(
     () => connections.close(),
     () => server.close(),
@@ -224,8 +229,8 @@ describe("answers of S3", () => {
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
     const connections = new Connections(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
-      connectTimeoutMs: 5000,
-      stallTimeoutMs: 5000,
+      connectTimeoutMs: PATIENCE_MS,
+      stallTimeoutMs: PATIENCE_MS,
     });
     closing.push(
       () => connections.close(),
@@ -282,7 +287,7 @@ describe("what goes wrong between here and S3", () => {
     const never = await peerOf(() => [], { stallTimeoutMs: 50 });
     await expect(never.connections.send(GET)).rejects.toMatchObject({ code: "HTTP_NO_ANSWER" });
     const stops = await peerOf(() => ["HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"], {
-      stallTimeoutMs: 50,
+      stallTimeoutMs: 1000,
     });
     await expect(stops.connections.send(GET)).rejects.toMatchObject({ code: "HTTP_ANSWER_STALLED" });
   });

@@ -197,7 +197,7 @@ describe("a server that can't be reached", () => {
       socket.on("error", () => {});
       socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"));
     });
-    const store = at(endpoint, { stallTimeoutMs: 300 });
+    const store = at(endpoint, { stallTimeoutMs: 1000 });
     await expect(store.get("a")).rejects.toMatchObject({
       code: "STORE_UNAVAILABLE",
       message: expect.stringContaining("stopped in the middle"),

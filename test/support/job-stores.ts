@@ -6,6 +6,7 @@ import { join } from "../../src/storage/bodies.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
 import { openStoreAt, parseStoreLocation } from "../../src/storage/locate.ts";
 import { describeWith, s3Service } from "../services/services.ts";
+import { PATIENCE_MS } from "./patience.ts";
 import { setFreshStorage, setPoolDefaults, temporaryFolder } from "./pools.ts";
 
 export type StoreKind = "disk" | "s3" | "redis" | "lambda";
@@ -35,7 +36,7 @@ const ENVIRONMENTS = 24;
 export function onLambda(declare: (kind: StoreKind) => void): void {
   describeWith("lambda", "on AWS Lambda", (lambda) => {
     useStorage(async () => {
-      const account = await lambda().openAccount({ concurrency: ENVIRONMENTS });
+      const account = await lambda().openAccount({ concurrency: ENVIRONMENTS, initMs: PATIENCE_MS });
       const bucket = await (await s3Service()).makeBucket();
       return {
         env: { ...account.env, KINGLET_COMPUTE: "aws-lambda" },

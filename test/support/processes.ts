@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import { PATIENCE_MS } from "./patience.ts";
 
 export interface Finished {
   readonly code: number | null;
@@ -59,11 +60,11 @@ export function processesWith(tag: string): number[] {
     });
 }
 
-/** Resolves when `holds()`; fails with `what` after `limitMs`. */
-export async function eventually(what: string, holds: () => boolean, limitMs = 5000): Promise<void> {
-  const end = Date.now() + limitMs;
+/** Resolves when `holds()`; fails with `what` when that takes so long that it hangs. */
+export async function eventually(what: string, holds: () => boolean): Promise<void> {
+  const end = Date.now() + PATIENCE_MS;
   while (!holds()) {
-    if (Date.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
+    if (Date.now() > end) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

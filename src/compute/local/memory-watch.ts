@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import fs from "node:fs";
+import { WATCH_EVERY_MS } from "./waits.ts";
 
-const WATCH_EVERY_MS = 200;
 const MIB = 1024 * 1024;
 
 export interface WatchedProcess {

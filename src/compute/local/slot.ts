@@ -17,6 +17,7 @@ import {
 } from "./protocol.ts";
 import { type SpawnWorker, WorkerSeat } from "./seat.ts";
 import { TaskTimer } from "./task-timer.ts";
+import { DEFAULT_GRACE_MS } from "./waits.ts";
 import { decodeOutcomes, sequenceOf } from "./work-frames.ts";
 import type { ProcessExit, WorkerProcess } from "./worker-process.ts";
 
@@ -37,7 +38,6 @@ const START_TRIES = 5;
 const RESTART_AFTER_MS = 50;
 /** Invocations that a worker may have before it, withdrawn ones included; the marker has room for more orders. */
 const UNREAD_INVOCATIONS = 8;
-const DEFAULT_GRACE_MS = 250;
 
 const ENDED_WELL: AttemptEnd = { kind: "ok" };
 const NO_BYTES = new Uint8Array(0);

@@ -21,6 +21,7 @@ import {
 } from "./protocol.ts";
 import { type ProcessSettings, type StartedProcess, spawnWorker } from "./start-process.ts";
 import { LineCutter } from "./task-output.ts";
+import { DRAIN_MS, LAST_WORDS_MS } from "./waits.ts";
 import { encodeInvoke, isOfJob, type JobHead, jobHeadOf } from "./work-frames.ts";
 
 export interface WorkerSettings extends ProcessSettings {
@@ -57,10 +58,6 @@ export interface ProcessExit {
 }
 
 const STDERR_TAIL_LINES = 20;
-/** After a process's end its pipes may be held open by what its tasks spawned. */
-const DRAIN_MS = 2000;
-/** Time for a dying process to end by itself. */
-const LAST_WORDS_MS = 250;
 const START_LIMIT_MS = 30_000;
 /** Longer than a worker watches (watch.ts), by the clock's grain. */
 const RING_WITHIN_MS = 2;

@@ -156,10 +156,13 @@ describe("connections and environments that break", () => {
     expect(loopback.invokes).toBe(1);
   });
 
-  const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms, "done"));
+  const wait = (ms: number) => {
+    console.log("waiting");
+    return new Promise((resolve) => setTimeout(resolve, ms, "done"));
+  };
 
   it("killed: crashed, and charged where one task was left", async () => {
-    await open(first({ kind: "kill", afterMs: 1500 }));
+    await open(first({ kind: "kill", atText: "waiting" }));
     const end = await (await probe.start(wait, [60_000])).ended;
     expect(end).toMatchObject({
       kind: "crashed",
@@ -169,14 +172,14 @@ describe("connections and environments that break", () => {
   });
 
   it("killed with several tasks left: nobody knows which had started", async () => {
-    await open(first({ kind: "kill", afterMs: 1500 }));
+    await open(first({ kind: "kill", atText: "waiting" }));
     const end = await (await probe.start(wait, [60_000, 60_000])).ended;
     expect(end).toMatchObject({ kind: "crashed", startedTask: undefined, mayHaveStarted: true });
   });
 
   it("killed with its memory full: out of memory; by the report alone", async () => {
     const logTail = "REPORT RequestId: x\tDuration: 1 ms\tMemory Size: 512 MB\tMax Memory Used: 512 MB\t";
-    await open(first({ kind: "kill", afterMs: 1500, logTail }));
+    await open(first({ kind: "kill", atText: "waiting", logTail }));
     const end = await (await probe.start(wait, [60_000])).ended;
     expect(end).toMatchObject({
       kind: "out-of-memory",

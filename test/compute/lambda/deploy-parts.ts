@@ -6,6 +6,7 @@ import { resolveAwsOptions } from "../../../src/compute/lambda/options.ts";
 import type { AwsOptions } from "../../../src/options.ts";
 import { parseS3Location } from "../../../src/storage/s3/location.ts";
 import type { LambdaAccount } from "../../services/lambda/account-client.ts";
+import { PATIENCE_MS } from "../../support/patience.ts";
 
 /** A worker that answers what it was asked. */
 export const ECHO = "export const handler = async (event) => ({ echo: event });";
@@ -24,5 +25,5 @@ export function awsOptions(account: LambdaAccount, options: AwsOptions = {}): Re
 /** AWS's own steps take the double a fraction of a second. */
 export const QUICK: WorkerFunctionsParts = {
   zip: async () => zipOf(ECHO),
-  patience: { pollMs: 20, maxPollMs: 100, readyMs: 20_000, roleAgeMs: 0 },
+  patience: { pollMs: 20, maxPollMs: 100, readyMs: PATIENCE_MS, roleAgeMs: 0 },
 };

@@ -8,6 +8,7 @@ import { KingletError } from "../../../src/errors.ts";
 import { version } from "../../../src/version.ts";
 import type { LambdaAccount } from "../../services/lambda/account-client.ts";
 import { describeWith } from "../../services/services.ts";
+import { PATIENCE_MS } from "../../support/patience.ts";
 import { awsOptions, ECHO, QUICK, zipOf } from "./deploy-parts.ts";
 
 const SPEC = { memoryMb: 256, copy: 0 };
@@ -144,14 +145,17 @@ describeWith("lambda", "worker functions on AWS Lambda", (lambda) => {
   it("are mended where someone changed them", async () => {
     const { name } = await workerFunctions(awsOptions(account), QUICK).ensure(SPEC);
     const client = clientOf(account);
-    await vi.waitFor(() =>
-      client.updateFunctionConfiguration({ FunctionName: name, MemorySize: 128, Timeout: 3 }),
+    await vi.waitFor(
+      () => client.updateFunctionConfiguration({ FunctionName: name, MemorySize: 128, Timeout: 3 }),
+      PATIENCE_MS,
     );
-    await vi.waitFor(() =>
-      client.updateFunctionCode({
-        FunctionName: name,
-        ZipFile: zipOf("export const handler = () => 'other';").bytes,
-      }),
+    await vi.waitFor(
+      () =>
+        client.updateFunctionCode({
+          FunctionName: name,
+          ZipFile: zipOf("export const handler = () => 'other';").bytes,
+        }),
+      PATIENCE_MS,
     );
     const mended = await workerFunctions(awsOptions(account), QUICK).ensure(SPEC);
     expect(mended).toEqual({ name, timeoutS: 900, memoryMb: 256 });

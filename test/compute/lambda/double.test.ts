@@ -4,7 +4,7 @@ import { withEnv } from "../../support/job-stores.ts";
 import { testPool } from "../../support/pools.ts";
 
 describeWith("lambda", "on AWS Lambda", (lambda) => {
-  it("closures run in environments that see nothing of this machine", { timeout: 120_000 }, async () => {
+  it("closures run in environments that see nothing of this machine", async () => {
     const account = await lambda().openAccount({ concurrency: 4 });
     const bucket = await (await s3Service()).makeBucket();
     await withEnv(account.env, async () => {

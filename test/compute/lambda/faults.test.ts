@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { describeWith, s3Service } from "../../services/services.ts";
 import { withEnv } from "../../support/job-stores.ts";
+import { PATIENCE_MS } from "../../support/patience.ts";
 import { rejection, testPool } from "../../support/pools.ts";
 
 const TASKS = 60;
@@ -21,7 +22,7 @@ const RATES = {
 
 describeWith("lambda", "jobs on AWS Lambda when everything goes wrong", (lambda) => {
   const open = async (limits: object) => {
-    const account = await lambda().openAccount(limits);
+    const account = await lambda().openAccount({ initMs: PATIENCE_MS, ...limits });
     const bucket = await (await s3Service()).makeBucket();
     const options = {
       compute: "aws-lambda",
@@ -34,35 +35,31 @@ describeWith("lambda", "jobs on AWS Lambda when everything goes wrong", (lambda)
     return { account, options };
   };
 
-  it.each(SEEDS)(
-    "right results, each outcome once, no hang (seed %i)",
-    { timeout: 180_000 },
-    async (seed) => {
-      const { account, options } = await open({ concurrency: 6 });
-      await account.setFaultRates({ seed, rates: RATES, mostMs: 60 });
-      await withEnv(account.env, async () => {
-        const pool = testPool(options);
-        const fn = async (n: number) => {
-          await new Promise((resolve) => setTimeout(resolve, n % 7 === 0 ? 30 : 1));
-          return n * 2;
-        };
-        const seen: number[] = [];
-        const job = pool.map(
-          fn,
-          Array.from({ length: TASKS }, (_, i) => i),
-          { batch: 4 },
-        );
-        for await (const { index } of job.completed()) seen.push(index);
-        expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: TASKS }, (_, i) => i));
-        expect(await job).toEqual(Array.from({ length: TASKS }, (_, i) => i * 2));
-        await pool.close();
-      });
-      const counts = await account.faultCounts();
-      expect(Object.values(counts).reduce((sum, n) => sum + n, 0)).toBeGreaterThan(0);
-    },
-  );
+  it.each(SEEDS)("right results, each outcome once, no hang (seed %i)", async (seed) => {
+    const { account, options } = await open({ concurrency: 6 });
+    await account.setFaultRates({ seed, rates: RATES, mostMs: 60 });
+    await withEnv(account.env, async () => {
+      const pool = testPool(options);
+      const fn = async (n: number) => {
+        await new Promise((resolve) => setTimeout(resolve, n % 7 === 0 ? 30 : 1));
+        return n * 2;
+      };
+      const seen: number[] = [];
+      const job = pool.map(
+        fn,
+        Array.from({ length: TASKS }, (_, i) => i),
+        { batch: 4 },
+      );
+      for await (const { index } of job.completed()) seen.push(index);
+      expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: TASKS }, (_, i) => i));
+      expect(await job).toEqual(Array.from({ length: TASKS }, (_, i) => i * 2));
+      await pool.close();
+    });
+    const counts = await account.faultCounts();
+    expect(Object.values(counts).reduce((sum, n) => sum + n, 0)).toBeGreaterThan(0);
+  });
 
-  it("throttled to a tenth of what it wants", { timeout: 180_000 }, async () => {
+  it("throttled to a tenth of what it wants", async () => {
     const { account, options } = await open({ concurrency: 1 });
     await withEnv(account.env, async () => {
       const pool = testPool({ ...options, concurrency: 10 });
@@ -72,7 +69,7 @@ describeWith("lambda", "jobs on AWS Lambda when everything goes wrong", (lambda)
     });
   });
 
-  it("a poison task is charged alone, its batch mates run", { timeout: 120_000 }, async () => {
+  it("a poison task is charged alone, its batch mates run", async () => {
     const { account, options } = await open({ concurrency: 3 });
     await withEnv(account.env, async () => {
       const pool = testPool({ ...options, retries: 1 });

@@ -20,10 +20,8 @@ export type Fault =
   | { readonly kind: "answer"; readonly status: number; readonly code: string; readonly message?: string }
   /** The connection breaks; the function goes on. `afterBytes` of the response have been sent. */
   | { readonly kind: "cut"; readonly afterBytes: number }
-  /** The environment is killed: Lambda says so. */
-  | { readonly kind: "kill"; readonly afterMs: number; readonly message?: string; readonly logTail?: string }
-  /** The environment vanishes, and the connection hangs. */
-  | { readonly kind: "vanish"; readonly afterMs: number }
+  /** The environment is killed once it has sent this text (a line that its task prints): Lambda says so. */
+  | { readonly kind: "kill"; readonly atText: string; readonly logTail?: string }
   /** It is stopped for a while in the middle. */
   | { readonly kind: "freeze"; readonly forMs: number }
   /** Two environments are given the payload. */
@@ -153,7 +151,10 @@ class LoopbackServer implements Loopback {
     let sentBytes = 0;
     let over = false;
     let held: Buffer[] | undefined;
+    let killed: () => void = () => {};
+    const killing = new Promise<void>((resolve) => (killed = resolve));
     const write = (bytes: Buffer): boolean => {
+      if (fault?.kind === "kill" && bytes.includes(fault.atText)) killed();
       if (over) return fault?.kind === "cut";
       if (held) {
         held.push(bytes);
@@ -174,22 +175,16 @@ class LoopbackServer implements Loopback {
       over = true;
       response.end(message("InvokeComplete", Buffer.from(JSON.stringify(body))));
     };
-    const timers: NodeJS.Timeout[] = [];
-    let killed: () => void = () => {};
-    const killing = new Promise<void>((resolve) => (killed = resolve));
     if (fault?.kind === "freeze") {
       held = [];
-      timers.push(
-        setTimeout(() => {
-          const late = held!;
-          held = undefined;
-          for (const bytes of late) write(bytes);
-          if (lateEnd) end({});
-        }, fault.forMs),
-      );
+      setTimeout(() => {
+        const late = held!;
+        held = undefined;
+        for (const bytes of late) write(bytes);
+        if (lateEnd) end({});
+      }, fault.forMs);
     }
     let lateEnd = false;
-    if (fault?.kind === "kill" || fault?.kind === "vanish") timers.push(setTimeout(killed, fault.afterMs));
     const running = this.#run(name, payload, write, killing);
     const how = await running.then(
       (done) => (done ? "done" : "killed"),
@@ -198,24 +193,19 @@ class LoopbackServer implements Loopback {
     if (held) lateEnd = true;
     if (how === "done" && !held) end({});
     else if (how === "killed" && fault?.kind === "kill") {
-      const {
-        message: errorMessage = "RequestId: x Error: Runtime exited with error: signal: killed",
-        logTail,
-      } = fault;
+      const errorMessage = "RequestId: x Error: Runtime exited with error: signal: killed";
+      const { logTail } = fault;
       end({
         ErrorCode: "Unhandled",
         ErrorDetails: JSON.stringify({ errorType: "Runtime.ExitError", errorMessage }),
         ...(logTail ? { LogResult: Buffer.from(logTail).toString("base64") } : {}),
       });
-    } else if (how === "killed")
-      over = true; // and the connection hangs
-    else if (how instanceof Error) {
+    } else if (how instanceof Error) {
       end({
         ErrorCode: "Unhandled",
         ErrorDetails: JSON.stringify({ errorType: how.name, errorMessage: how.message }),
       });
     }
-    if (fault?.kind !== "freeze") for (const timer of timers) clearTimeout(timer);
   }
 
   /** False: the environment was killed. */

@@ -7,6 +7,7 @@ import { createLocalBackend, type LocalBackendOptions } from "../../../src/compu
 import { openDiskStore } from "../../../src/storage/disk.ts";
 import { isAlive } from "../../conformance/compute.ts";
 import { ComputeProbe } from "../../conformance/compute-probe.ts";
+import { PATIENCE_MS } from "../../support/patience.ts";
 
 let root: string;
 const children: ChildProcess[] = [];
@@ -55,7 +56,7 @@ async function untilGone(pids: readonly number[]): Promise<void> {
   while (pids.some(isAlive)) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-describe("workers of a driver that dies", { timeout: 10_000 }, () => {
+describe("workers of a driver that dies", () => {
   it.each([
     ["in an endless synchronous loop", "loop"],
     ["while they are idle", "idle"],
@@ -105,7 +106,7 @@ describe("workers and the terminal's Ctrl-C", () => {
 
 /** Blocks the driver, which reads nothing meanwhile, until the process has ended. */
 function blockUntilDead(pid: number): void {
-  const deadlineMs = Date.now() + 30_000;
+  const deadlineMs = Date.now() + PATIENCE_MS;
   while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"))) {
     if (Date.now() > deadlineMs) throw new Error(`process ${pid} didn't end`);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);

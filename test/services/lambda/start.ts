@@ -15,7 +15,7 @@ export interface LambdaFacts extends AccountFacts {
   readonly cages: string;
 }
 
-const END_LIMIT_MS = 5000;
+const END_LIMIT_MS = 30_000;
 
 /** The double of AWS Lambda, beside the S3 server that functions and drivers use. */
 export async function startLambda(
@@ -45,7 +45,7 @@ export async function startLambda(
     await daemon.stop();
   };
   try {
-    await waitUntil("the double of AWS Lambda", async () => existsSync(ready), [daemon], 30_000);
+    await waitUntil("the double of AWS Lambda", async () => existsSync(ready), [daemon]);
     const facts = JSON.parse(readFileSync(ready, "utf8")) as AccountFacts & { cages: string };
     return { facts: { ...facts, region: s3.region, credentials, s3 }, daemons: [daemon], stop };
   } catch (error) {
