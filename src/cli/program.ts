@@ -52,8 +52,8 @@ export function createProgram(end: (code: number) => void): Command {
 type End = (code: number) => void;
 
 const STORAGE = [
-  "--storage <folder>",
-  "where objects are (default: KINGLET_STORAGE, kinglet.config.ts, or .kinglet)",
+  "--storage <place>",
+  "a folder or URL (s3://…, redis://…) for all objects (default: KINGLET_STORAGE, kinglet.config.ts, or .kinglet)",
 ] as const;
 const COMPUTE = ["--compute <backend>", "where tasks run (local, aws-lambda)"] as const;
 const CONCURRENCY = [

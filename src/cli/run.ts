@@ -8,6 +8,7 @@ import { resolvePoolOptions } from "../config.ts";
 import { KingletError } from "../errors.ts";
 import { BASE_NAME, driverLogName, journalPrefix } from "../job/keys.ts";
 import { readLease } from "../job/lease.ts";
+import { isStoreUrl } from "../storage/locate.ts";
 import { EXIT } from "./exit-codes.ts";
 import { journalIds, readJournalIfAny, summariesOf } from "./journals.ts";
 import { say } from "./output.ts";
@@ -30,13 +31,13 @@ export async function run(script: string, args: readonly string[], options: RunO
       details: { path: file },
     });
   }
-  const env = environment(options);
   // A bad option is told now, in this command's words, rather than by the script.
-  resolvePoolOptions({
+  const { storage } = resolvePoolOptions({
     ...(options.storage === undefined ? {} : { storage: options.storage }),
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     ...(options.compute === undefined ? {} : { compute: options.compute as "local" | "aws-lambda" }),
   });
+  const env = environment(options, options.storage === undefined ? undefined : storage);
   const preload = options.progress ? [`--import=${preloadUrl()}`] : [];
   const startedMs = Date.now();
   const child = spawn(process.execPath, [...options.nodeArg, ...preload, file, ...args], {
@@ -55,15 +56,19 @@ export async function run(script: string, args: readonly string[], options: RunO
   return signal === null ? (code ?? EXIT.failed) : 128 + constants.signals[signal];
 }
 
-function environment(options: RunOptions): NodeJS.ProcessEnv {
+function environment(options: RunOptions, storage: string | undefined): NodeJS.ProcessEnv {
   return {
     ...process.env,
-    ...(options.storage === undefined ? {} : { KINGLET_STORAGE: path.resolve(options.storage) }),
+    ...(storage === undefined ? {} : { KINGLET_STORAGE: placeOf(storage) }),
     ...(options.concurrency === undefined ? {} : { KINGLET_CONCURRENCY: String(options.concurrency) }),
     ...(options.compute === undefined ? {} : { KINGLET_COMPUTE: options.compute }),
     ...(options.progress ? { KINGLET_PROGRESS: "shown" } : {}),
   };
 }
+
+/** A folder's whole path, for a script that changes its folder; a URL as it is. */
+const placeOf = (storage: string): string =>
+  isStoreUrl(storage) || storage === "memory:" ? storage : path.resolve(storage);
 
 /** Beside this file in a build, in a folder of its own in a checkout. */
 function preloadUrl(): string {

@@ -145,6 +145,20 @@ describe("kinglet run with a script of any kind", () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   });
 
+  it("hands on a store behind a URL as it is", async () => {
+    folder.script("script.mjs", "process.stdout.write(process.env.KINGLET_STORAGE)");
+    const { stdout } = await ran("run", "--storage", "s3://bucket/prefix", "script.mjs");
+    expect(stdout).toBe("s3://bucket/prefix");
+  });
+
+  it("says how to run TypeScript that needs more than its types stripped", async () => {
+    folder.script("script.ts", "enum Colour { red }\nconsole.log(Colour.red);");
+    const { code, stderr } = await ran("run", "script.ts");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX/);
+    expect(stderr).toMatch(/--node-arg=--import=tsx script\.ts .*--node-arg=--experimental-transform-types/);
+  });
+
   it.each([
     ["its exit code", "process.exit(7)", 7],
     ["1 for an error that it throws", 'throw new Error("oops")', 1],
