@@ -51,7 +51,7 @@ export async function run(script: string, args: readonly string[], options: RunO
       child.on("exit", (exitCode, exitSignal) => resolve({ code: exitCode, signal: exitSignal }));
     },
   ).finally(stopForwarding);
-  if (code !== EXIT.ok) await sayHowToResume(child.pid!, startedMs, options);
+  if (code !== EXIT.ok && code !== EXIT.interrupted) await sayHowToResume(child.pid!, startedMs, options);
   if (signal !== null && signal !== "SIGINT") say(`kinglet: the script was ended by ${signal}`);
   return signal === null ? (code ?? EXIT.failed) : 128 + constants.signals[signal];
 }

@@ -113,6 +113,7 @@ describe("kinglet run with jobs", () => {
 describe("Ctrl-C", () => {
   /** After an interrupt: nothing is left, and the job can be finished. */
   async function checkResumable(printed: string): Promise<void> {
+    expect(printed.match(/kinglet resume/g), "says it once").toHaveLength(1);
     const pids = pidsIn(printed);
     expect(pids.length).toBeGreaterThan(10);
     expect(pids.filter(isRunning)).toEqual([]);
