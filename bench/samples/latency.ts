@@ -9,6 +9,8 @@ export interface LatencyLoad {
   readonly host: string;
   readonly port: number;
   readonly clients: number;
+  /** All clients on one connection. */
+  readonly shared: boolean;
   /** In all, of each operation. */
   readonly requests: number;
   readonly sizeBytes: number;
@@ -34,7 +36,8 @@ async function open(): Promise<Client> {
       close: () => store.close(),
     };
   }
-  const redis = new Redis({ host: load.host, port: load.port, lazyConnect: true });
+  const { host, port, shared } = load;
+  const redis = new Redis({ host, port, lazyConnect: true, enableAutoPipelining: shared });
   await redis.connect();
   return {
     put: (key, bytes) => redis.set(key, bytes as Buffer),
@@ -72,12 +75,14 @@ async function measure(
 
 const quantile = (sorted: Float64Array, q: number): number => sorted[Math.floor(q * (sorted.length - 1))]!;
 
-const clients: Client[] = [];
+const connections: Client[] = [];
+const connectionCount = load.shared ? 1 : load.clients;
 // Not a thousand at once: the server's queue of new connections is shorter.
-while (clients.length < load.clients)
-  clients.push(
-    ...(await Promise.all(Array.from({ length: Math.min(50, load.clients - clients.length) }, open))),
+while (connections.length < connectionCount)
+  connections.push(
+    ...(await Promise.all(Array.from({ length: Math.min(50, connectionCount - connections.length) }, open))),
   );
+const clients = Array.from({ length: load.clients }, (_, i) => connections[i % connections.length]!);
 
 const put = (client: Client, key: string) => client.put(key, value);
 const get = async (client: Client, key: string) => {
@@ -89,7 +94,7 @@ await measure(clients, warmUp, put);
 const puts = await measure(clients, load.requests, put);
 await measure(clients, warmUp, get);
 const gets = await measure(clients, load.requests, get);
-await Promise.all(clients.map((client) => client.close()));
+await Promise.all(connections.map((client) => client.close()));
 
 const figuresOf = (name: string, { micros, perSecond }: Round): Figures => ({
   [`${name}P50Micros`]: quantile(micros, 0.5),

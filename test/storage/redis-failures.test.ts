@@ -131,6 +131,16 @@ describeWith("redis", "a Redis store whose server", () => {
     });
   });
 
+  it("has forgotten the scripts is sent them again", async () => {
+    const store = await opened();
+    expect(await store.increment("n")).toBe(1);
+    await admin.script("FLUSH");
+    expect(await Promise.all([store.increment("n"), store.increment("n")])).toEqual([2, 3]);
+    await admin.script("FLUSH");
+    expect(await store.append("n", text("0"), { atBytes: 1 })).toEqual({ appended: true, sizeBytes: 2 });
+    expect(await store.increment("n")).toBe(31);
+  });
+
   it("goes away and comes back: calls fail meanwhile, and work again, without a new store", async () => {
     const proxy = await openTcpFaultProxy({ target: server.facts, seed: 1 });
     const store = await opened(`redis://${proxy.host}:${proxy.port}`);

@@ -12,24 +12,24 @@ export class Stamper {
   readonly #writer = randomBytes(4).readUInt32BE(0);
   #number = 0;
 
-  /** Writes the next stamp into the first 12 bytes of `bytes`. */
-  write(bytes: Uint8Array): void {
+  /** Writes the next stamp into the 12 bytes from `at` on. */
+  write(bytes: Uint8Array, at = 0): void {
     const nowMs = Date.now();
     const high = Math.floor(nowMs / 0x1_0000_0000);
     const number = (this.#number = (this.#number + 1) & 0xffff);
     const writer = this.#writer;
-    bytes[0] = high >>> 8;
-    bytes[1] = high;
-    bytes[2] = nowMs / 0x1_000_000;
-    bytes[3] = nowMs / 0x1_0000;
-    bytes[4] = nowMs / 0x100;
-    bytes[5] = nowMs;
-    bytes[6] = writer >>> 24;
-    bytes[7] = writer >>> 16;
-    bytes[8] = writer >>> 8;
-    bytes[9] = writer;
-    bytes[10] = number >>> 8;
-    bytes[11] = number;
+    bytes[at] = high >>> 8;
+    bytes[at + 1] = high;
+    bytes[at + 2] = nowMs / 0x1_000_000;
+    bytes[at + 3] = nowMs / 0x1_0000;
+    bytes[at + 4] = nowMs / 0x100;
+    bytes[at + 5] = nowMs;
+    bytes[at + 6] = writer >>> 24;
+    bytes[at + 7] = writer >>> 16;
+    bytes[at + 8] = writer >>> 8;
+    bytes[at + 9] = writer;
+    bytes[at + 10] = number >>> 8;
+    bytes[at + 11] = number;
   }
 
   /** A stamp alone. */

@@ -1,37 +1,38 @@
-/** Items of a command: enough to make it cheap, few enough that others don't wait long behind it. */
-const MOST = 128;
+import { type KeyCall, WireCommand } from "./call.ts";
+import type { Wire } from "./wire.ts";
 
-export interface Call<Item, Result> {
-  readonly item: Item;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
-}
+/** Calls of a command: enough to make it cheap, few enough that others don't wait long behind it. */
+const MOST = 128;
 
 /**
  * Sends the calls that one turn of the event loop makes as one command (MGET, MSET): half the work of a command for each,
  * here and in the server. A call alone waits for nothing.
  */
-export class Batch<Item, Answer, Result> {
-  readonly #steps: BatchSteps<Item, Answer, Result>;
+export class Batch<W extends Wire, Reply, Result> {
+  readonly #name: "mget" | "mset";
+  readonly #joined: (wires: readonly W[]) => Wire;
+  readonly #send: (command: WireCommand<never>) => void;
   /** Most calls of many clients are alone in their turn. */
-  #first: Call<Item, Result> | undefined;
-  #others: Call<Item, Result>[] = [];
+  #first: KeyCall<W, Reply, Result> | undefined;
+  #others: KeyCall<W, Reply, Result>[] = [];
 
-  constructor(steps: BatchSteps<Item, Answer, Result>) {
-    this.#steps = steps;
+  constructor(
+    name: "mget" | "mset",
+    joined: (wires: readonly W[]) => Wire,
+    send: (command: WireCommand<never>) => void,
+  ) {
+    this.#name = name;
+    this.#joined = joined;
+    this.#send = send;
   }
 
-  add(item: Item): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      const call = { item, resolve, reject };
-      if (this.#first !== undefined) {
-        if (this.#others.push(call) === MOST - 1) this.#flush();
-        return;
-      }
+  add(call: KeyCall<W, Reply, Result>): Promise<Result> {
+    if (this.#first === undefined) {
       this.#first = call;
       // After all that now goes on in promises.
       process.nextTick(this.#flush);
-    });
+    } else if (this.#others.push(call) === MOST - 1) this.#flush();
+    return call.promise;
   }
 
   readonly #flush = (): void => {
@@ -39,37 +40,40 @@ export class Batch<Item, Answer, Result> {
     if (first === undefined) return;
     this.#first = undefined;
     if (others.length === 0) {
-      this.#steps.sendOne(first);
+      this.#send(first);
       return;
     }
     this.#others = [];
     const calls = [first, ...others];
-    this.#steps.send(calls.map(({ item }) => item)).then(
-      (answers) => {
-        for (let i = 0; i < calls.length; i += 1) this.#answer(calls[i]!, answers[i]!);
-      },
-      (error: unknown) => {
-        for (const { item, reject } of calls) reject(this.#steps.failure(error, item));
-      },
-    );
+    const wire = this.#joined(calls.map((call) => call.wire));
+    this.#send(new ManyCalls(this.#name, wire, calls));
   };
-
-  #answer({ item, resolve, reject }: Call<Item, Result>, answer: Answer): void {
-    try {
-      resolve(this.#steps.use(answer, item));
-    } catch (error) {
-      reject(error);
-    }
-  }
 }
 
-export interface BatchSteps<Item, Answer, Result> {
-  /** Sends one command for all items; gives the answers in their order. */
-  send(items: readonly Item[]): Promise<readonly Answer[]>;
-  /** Does a call that is alone. */
-  sendOne(call: Call<Item, Result>): void;
-  /** What an item's call gives, or throws. */
-  use(answer: Answer, item: Item): Result;
-  /** What an item's call throws when the command failed. */
-  failure(error: unknown, item: Item): unknown;
+/** One command for many calls. */
+class ManyCalls<Reply> extends WireCommand<readonly Reply[] | Buffer> {
+  readonly #wire: Wire;
+  readonly #calls: readonly WireCommand<Reply>[];
+
+  constructor(name: string, wire: Wire, calls: readonly WireCommand<Reply>[]) {
+    super(name);
+    this.#wire = wire;
+    this.#calls = calls;
+  }
+
+  toWritable(): Wire {
+    return this.#wire;
+  }
+
+  /** MGET answers each, MSET all of them with "OK". */
+  resolve(replies: readonly Reply[] | Buffer): void {
+    const isEach = Array.isArray(replies);
+    for (let i = 0; i < this.#calls.length; i += 1) {
+      this.#calls[i]!.resolve((isEach ? replies[i] : replies) as Reply);
+    }
+  }
+
+  reject(error: Error): void {
+    for (const call of this.#calls) call.reject(error);
+  }
 }

@@ -1,10 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster, Redis, RedisOptions } from "ioredis";
-import { StoreError, UsageError } from "../../errors.ts";
-import { isRedirection, redisFailure } from "./failures.ts";
+import { StoreError } from "../../errors.ts";
+import { inheritFrom, KeyCall, send as sendCommand, type WireCommand } from "./call.ts";
+import { isRedirection, isUnknownScript, redisFailure } from "./failures.ts";
 import { Busy, letProcessEnd } from "./idle.ts";
+import { type IoRedis, type IoRedisCommands, loadIoRedis } from "./ioredis.ts";
 import { addressOf, type RedisLocation, showRedisLocation } from "./location.ts";
-import { type RedisCommands, SCRIPTS } from "./scripts.ts";
+import { type RedisReplies, SCRIPT_HASHES, SCRIPTS } from "./scripts.ts";
+import { type Argument, type Wire, wireOf } from "./wire.ts";
 
 export interface RedisClientOptions {
   /** Milliseconds to reach a server. Default 5,000. */
@@ -14,16 +17,6 @@ export interface RedisClientOptions {
 }
 
 const STALL_TIMEOUT_MS = 20_000;
-
-/** A call, and who hears of its end. */
-interface StartedCall<T, R> {
-  readonly request: (commands: RedisCommands) => Promise<T>;
-  readonly action: string;
-  readonly key: string | undefined;
-  readonly use: (answer: T, key: string) => R;
-  readonly resolve: (result: R) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /** How often a call is sent again while a cluster moves its slot. */
 const REDIRECTIONS = 8;
@@ -35,7 +28,7 @@ const REDIRECTIONS = 8;
  */
 export class RedisClient {
   readonly description: string;
-  readonly commands: RedisCommands;
+  readonly #commands: IoRedisCommands;
   readonly #redis: Redis | Cluster;
   readonly #ioredis: IoRedis;
   readonly #location: RedisLocation;
@@ -50,6 +43,7 @@ export class RedisClient {
     this.#location = location;
     this.#options = options;
     this.description = showRedisLocation(location);
+    inheritFrom(ioredis.Command);
     this.#busy = this.#watchfulBusy();
     this.#redis = location.cluster ? this.#cluster() : this.#single();
     for (const [name, lua] of Object.entries(SCRIPTS)) {
@@ -65,7 +59,7 @@ export class RedisClient {
     this.#redis.on("ready", () => {
       this.#connectionError = undefined;
     });
-    this.commands = this.#redis as unknown as RedisCommands;
+    this.#commands = this.#redis as unknown as IoRedisCommands;
   }
 
   /** @throws StoreError if there is no such server, or it doesn't let us in; UsageError if ioredis isn't installed */
@@ -87,41 +81,61 @@ export class RedisClient {
     }
   }
 
-  /** What `use` makes of the answer; a failure becomes the StoreError that it means. */
-  run<T, R = T>(
-    request: (commands: RedisCommands) => Promise<T>,
-    action: string,
-    key: string | undefined,
-    use: (answer: T, key: string) => R = identity as (answer: T) => R,
-  ): Promise<R> {
-    this.#gather();
-    return new Promise((resolve, reject) => this.start({ request, action, key, use, resolve, reject }));
+  /** The answer; a failure becomes the StoreError that it means. */
+  async run<T>(request: () => Promise<T>, action: string, key: string | undefined): Promise<T> {
+    if (this.#closed) throw this.failure(undefined, action, key);
+    this.#busy.begin();
+    try {
+      return await request();
+    } catch (error) {
+      return await this.#again(error, request, action, key);
+    } finally {
+      this.#busy.end();
+    }
   }
 
-  /** As `run`, at once: for who gathers the calls of a turn himself. */
-  start<T, R>({ request, action, key, use, resolve, reject }: StartedCall<T, R>): void {
-    if (this.#closed) {
-      reject(this.failure(undefined, action, key));
-      return;
-    }
+  /** The answer to one command or script. */
+  ask<Name extends keyof RedisReplies>(
+    name: Name,
+    args: readonly Argument[],
+    action: string,
+    key: string | undefined,
+  ): Promise<RedisReplies[Name]> {
+    const byIoRedis = () =>
+      this.run(() => this.#commands[`${name}Buffer`]!(...args) as Promise<RedisReplies[Name]>, action, key);
+    if (this.#location.cluster) return byIoRedis();
+    const hash = SCRIPT_HASHES[name];
+    const wire = hash === undefined ? wireOf(name, args) : wireOf("evalsha", [hash, 2, ...args]);
+    const call = this.callOf(name, wire, action, key, identity<RedisReplies[Name]>);
+    this.#gather();
+    this.send(call);
+    if (hash === undefined) return call.promise;
+    // A server forgets scripts when it starts: ioredis sends them again.
+    return call.promise.catch((error: unknown) => {
+      if (isUnknownScript(error)) return byIoRedis();
+      throw error;
+    });
+  }
+
+  /** One call at the one server, with nothing around it; `send` it, alone or with others in a command. */
+  callOf<W extends Wire, Reply, Result>(
+    name: string,
+    wire: W,
+    action: string,
+    key: string | undefined,
+    use: (reply: Reply, key: string) => Result,
+  ): KeyCall<W, Reply, Result> {
     this.#busy.begin();
-    const useAnswer = (answer: T): void => {
-      try {
-        resolve(use(answer, key!));
-      } catch (error) {
-        reject(error);
-      }
-    };
-    request(this.commands).then(
-      (answer) => {
-        this.#busy.end();
-        useAnswer(answer);
-      },
-      (error: unknown) =>
-        this.#again(error, request, action, key)
-          .finally(() => this.#busy.end())
-          .then(useAnswer, reject),
-    );
+    return new KeyCall(this, { name, wire, action, key, use });
+  }
+
+  readonly send = (command: WireCommand<never>): void => {
+    if (this.#closed) command.reject(new Error("the store is closed"));
+    else sendCommand(this.#redis as Redis, command);
+  };
+
+  callEnds(): void {
+    this.#busy.end();
   }
 
   get isCluster(): boolean {
@@ -129,10 +143,10 @@ export class RedisClient {
   }
 
   /** Settles as `work` does, and keeps the process alive until then. */
-  async whileBusy<T>(work: (commands: RedisCommands) => Promise<T>): Promise<T> {
+  async whileBusy<T>(work: () => Promise<T>): Promise<T> {
     this.#busy.begin();
     try {
-      return await work(this.commands);
+      return await work();
     } finally {
       this.#busy.end();
     }
@@ -209,7 +223,7 @@ export class RedisClient {
 
   async #again<T>(
     first: unknown,
-    request: (commands: RedisCommands) => Promise<T>,
+    request: () => Promise<T>,
     action: string,
     key: string | undefined,
   ): Promise<T> {
@@ -219,7 +233,7 @@ export class RedisClient {
       await delay(10 * 2 ** i);
       if (this.#closed) break;
       try {
-        return await request(this.commands);
+        return await request();
       } catch (next) {
         error = next;
       }
@@ -285,25 +299,7 @@ export class RedisClient {
   }
 }
 
-type IoRedis = Pick<typeof import("ioredis"), "Redis" | "Cluster">;
-
-async function loadIoRedis(): Promise<IoRedis> {
-  try {
-    return await import("ioredis");
-  } catch (cause) {
-    throw new UsageError(
-      "BAD_OPTION",
-      'the option "storage" is a Redis store, but "ioredis" isn\'t installed',
-      {
-        cause,
-        remedy: "Install it beside Kinglet: npm i ioredis",
-        details: { option: "storage" },
-      },
-    );
-  }
-}
-
-const identity = (answer: unknown): unknown => answer;
+const identity = <T>(answer: T): T => answer;
 
 function backoffMs(times: number): number {
   return Math.min(50 * 2 ** Math.min(times, 10), 2_000) * (0.5 + Math.random() / 2);

@@ -114,6 +114,11 @@ export function isRedirection(error: unknown): boolean {
   return error instanceof Error && /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) /.test(error.message);
 }
 
+/** The server doesn't know a script by its hash. */
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof StoreError && error.cause instanceof Error && /^NOSCRIPT/.test(error.cause.message);
+}
+
 /** What ioredis says where the reason is the connection. */
 const CONNECTION_LOST =
   /Connection is closed|max retries per request|Stream isn't writeable|Cluster isn't ready|None of startup nodes|Failed to refresh slots|Command aborted|Cluster is ended/;

@@ -33,8 +33,9 @@ export async function* listedKeys(
   );
   const read = async (cursor: Cursor): Promise<void> => {
     const { index } = cursor.bucket;
-    const members = await client.run(
-      (redis) => redis.zrangebylexBuffer(index, cursor.from, end, "LIMIT", 0, pageOf),
+    const members = await client.ask(
+      "zrangebylex",
+      [index, cursor.from, end, "LIMIT", 0, pageOf],
       "list",
       prefix,
     );

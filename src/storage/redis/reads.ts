@@ -6,17 +6,12 @@ import { Batch } from "./batch.ts";
 import type { RedisClient } from "./client.ts";
 import { listedKeys } from "./list.ts";
 import { type Bucket, memberOf, RedisNames } from "./names.ts";
-import type { RedisCommands } from "./scripts.ts";
+import { getWire, mgetWire } from "./wire.ts";
 
 /** Names of a command; beyond some hundreds one blocks others for too long. */
 const GROUP = 512;
 /** Names that a server looks at in one step of `scan`. */
 const PAGE = 1000;
-
-interface Named {
-  readonly key: string;
-  readonly name: string;
-}
 
 /** What a key-value store in Redis reads: see KeyValueStore. */
 export class RedisReads {
@@ -34,34 +29,31 @@ export class RedisReads {
   get(key: string): Promise<Uint8Array | undefined> {
     try {
       const name = this.bucketOf(key).start + key;
-      if (this.client.closed || this.client.isCluster)
-        return this.client.run((redis) => redis.getBuffer(name), "read", key, this.#found);
-      return this.#gets.add({ key, name });
+      if (this.client.isCluster) return this.#getInCluster(name, key);
+      return this.#gets.add(this.client.callOf("get", getWire(name), "read", key, this.#found));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  /** In a cluster each name of a command must be in the same slot. */
-  readonly #gets = new Batch<Named, Buffer | null, Uint8Array | undefined>({
-    send: (items) => this.client.whileBusy((redis) => redis.mgetBuffer(items.map(({ name }) => name))),
-    sendOne: ({ item: { name, key }, resolve, reject }) => {
-      const request = (redis: RedisCommands) => redis.getBuffer(name);
-      this.client.start({ request, action: "read", key, use: this.#found, resolve, reject });
-    },
-    use: (stored, { key }) => this.#found(stored, key),
-    failure: (error, { key }) => this.client.failure(error, "read", key),
-  });
+  /** The names of a command would have to share a slot. */
+  async #getInCluster(name: string, key: string): Promise<Uint8Array | undefined> {
+    return this.#found(await this.client.ask("get", [name], "read", key), key);
+  }
 
   readonly #found = (stored: Buffer | null, key: string): Uint8Array | undefined =>
     stored === null ? undefined : this.bytesOf(stored, key);
+
+  readonly #gets = new Batch<string, Buffer | null, Uint8Array | undefined>("mget", mgetWire, (command) =>
+    this.client.send(command),
+  );
 
   async getMany(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
     const values: (Uint8Array | undefined)[] = new Array(keys.length).fill(undefined);
     const groups = this.grouped(keys, (key) => key);
     const reads = groups.map(async ({ bucket: { start }, items, places }) => {
       const names = items.map((key) => start + key);
-      const stored = await this.client.run((redis) => redis.mgetBuffer(names), "read", items[0]);
+      const stored = await this.client.ask("mget", names, "read", items[0]);
       stored.forEach((bytes, i) => {
         if (bytes !== null) values[places[i]!] = this.bytesOf(bytes, items[i]!);
       });
@@ -76,23 +68,19 @@ export class RedisReads {
     if (lengthBytes === 0) return new Uint8Array();
     const from = STAMP_BYTES + offsetBytes;
     const to = Math.min(from + lengthBytes - 1, Number.MAX_SAFE_INTEGER);
-    const bytes = await this.client.run((redis) => redis.getrangeBuffer(start + key, from, to), "read", key);
+    const bytes = await this.client.ask("getrange", [start + key, from, to], "read", key);
     return plainBytes(bytes, 0);
   }
 
   async getVersioned(key: string, options: PeekOptions = {}): Promise<VersionedValue | undefined> {
     const { start } = this.bucketOf(key);
-    const stored = await this.client.run(
-      (redis) => redis.getrangeBuffer(start + key, 0, lastByte(options)),
-      "read",
-      key,
-    );
+    const stored = await this.client.ask("getrange", [start + key, 0, lastByte(options)], "read", key);
     return stored.length === 0 ? undefined : this.#versionedOf(stored, key);
   }
 
   async sizeOf(key: string): Promise<number | undefined> {
     const { start } = this.bucketOf(key);
-    const storedBytes = await this.client.run((redis) => redis.strlen(start + key), "read", key);
+    const storedBytes = await this.client.ask("strlen", [start + key], "read", key);
     return storedBytes === 0 ? undefined : storedBytes - STAMP_BYTES;
   }
 
@@ -129,7 +117,7 @@ export class RedisReads {
   async #forget(key: string): Promise<undefined> {
     const { start, index } = this.bucketOf(key);
     const member = memberOf(key);
-    await this.client.run((redis) => redis.kingletForget(start + key, index, member), "list", key);
+    await this.client.ask("kingletForget", [start + key, index, member], "list", key);
   }
 
   /** The items by the bucket of their keys, in groups of at most 512, with their places. */

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /**
  * What Redis must do in one atomic step. Each script gets the key's name and the name of the index for its part of the
  * keys (KEYS[1], KEYS[2]; same hash slot). A value is stored as `stamp (12 bytes) | bytes`: see kv/versions.ts.
@@ -86,32 +88,28 @@ redis.call('PERSIST', KEYS[1])
 return redis.call('EXISTS', KEYS[1])`,
 } as const;
 
-/** ioredis sends a Buffer as it is, but other views of bytes as text. */
-type Argument = string | number | Buffer;
-
-/** What Kinglet asks of ioredis, single or cluster. */
-export interface RedisCommands {
-  getBuffer(name: string): Promise<Buffer | null>;
-  mgetBuffer(names: readonly string[]): Promise<(Buffer | null)[]>;
-  getrangeBuffer(name: string, start: number, end: number): Promise<Buffer>;
-  strlen(name: string): Promise<number>;
-  set(name: string, value: Buffer): Promise<unknown>;
-  set(name: string, value: Buffer, unit: "PX", ttlMs: number): Promise<unknown>;
-  mset(...namesAndValues: Argument[]): Promise<unknown>;
-  zrangebylexBuffer(
-    name: string,
-    from: Buffer,
-    to: Buffer | string,
-    ...limit: ["LIMIT", number, number]
-  ): Promise<Buffer[]>;
-  kingletExchangeBuffer(name: string, index: string, ...args: Argument[]): Promise<Buffer>;
-  kingletCompareAndSetBuffer(name: string, index: string, ...args: Argument[]): Promise<Buffer | number>;
-  kingletSetRange(name: string, index: string, ...args: Argument[]): Promise<number>;
-  kingletAddToRange(name: string, index: string, ...args: Argument[]): Promise<number>;
-  kingletAppend(name: string, index: string, ...args: Argument[]): Promise<[number, number]>;
-  kingletIncrement(name: string, index: string, ...args: Argument[]): Promise<string>;
-  kingletTakeBuffer(name: string, index: string, ...args: Argument[]): Promise<Buffer>;
-  kingletDelete(name: string, index: string, ...args: Argument[]): Promise<number>;
-  kingletForget(name: string, index: string, ...args: Argument[]): Promise<number>;
-  kingletExpire(name: string, index: string, ...args: Argument[]): Promise<number>;
+/** What Redis answers to the commands and scripts that Kinglet uses. */
+export interface RedisReplies {
+  readonly get: Buffer | null;
+  readonly mget: readonly (Buffer | null)[];
+  readonly getrange: Buffer;
+  readonly strlen: number;
+  readonly set: Buffer;
+  readonly mset: Buffer;
+  readonly zrangebylex: readonly Buffer[];
+  readonly kingletExchange: Buffer;
+  readonly kingletCompareAndSet: Buffer | number;
+  readonly kingletSetRange: number;
+  readonly kingletAddToRange: number;
+  readonly kingletAppend: readonly [appended: number, sizeBytes: number];
+  readonly kingletIncrement: Buffer;
+  readonly kingletTake: Buffer;
+  readonly kingletDelete: number;
+  readonly kingletForget: number;
+  readonly kingletExpire: number;
 }
+
+/** Where Redis finds a script that it was sent before; undefined for a command of its own. */
+export const SCRIPT_HASHES: Readonly<Record<string, string | undefined>> = Object.fromEntries(
+  Object.entries(SCRIPTS).map(([name, lua]) => [name, createHash("sha1").update(lua).digest("hex")]),
+);

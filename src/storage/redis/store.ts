@@ -24,8 +24,8 @@ import { RedisClient, type RedisClientOptions } from "./client.ts";
 import type { RedisLocation } from "./location.ts";
 import { memberOf } from "./names.ts";
 import { lastByte, RedisReads } from "./reads.ts";
-import type { RedisCommands } from "./scripts.ts";
 import { RedisWatcher } from "./watch.ts";
+import { type Argument, msetWire, setWire } from "./wire.ts";
 
 /**
  * Opens a key-value store in Redis 6.2 or newer, one server or a cluster. The password comes from KINGLET_REDIS_PASSWORD or
@@ -42,16 +42,10 @@ export async function openRedisKeyValueStore(
 }
 
 const NO_OPTIONS: WriteOptions = {};
-const nothing = (): undefined => undefined;
+const nothing = (_ok: Buffer): void => {};
 
 /** Values from this size on go alone. */
 const BATCHED_BYTES = 16_384;
-
-interface Stored {
-  readonly key: string;
-  readonly name: string;
-  readonly stored: Buffer;
-}
 
 export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
   readonly #stamper = new Stamper();
@@ -69,37 +63,23 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
       const { ttlMs } = options;
       checkSpan(key, 0, value.byteLength);
       checkTtl(key, ttlMs);
-      const stored = this.#stamper.stamped(value);
-      if (ttlMs === undefined && this.#canBatch(stored)) {
-        return this.#sets.add({ key, name, stored });
-      }
-      const write =
-        ttlMs === undefined
-          ? (redis: RedisCommands) => redis.set(name, stored)
-          : (redis: RedisCommands) => redis.set(name, stored, "PX", ttlMs);
-      return this.client.run(write, "write", key, nothing);
+      if (ttlMs !== undefined || this.client.isCluster) return this.#setAlone(key, name, value, ttlMs);
+      const wire = setWire(name, value, this.#stamper);
+      const call = this.client.callOf("set", wire, "write", key, nothing);
+      if (wire.length < BATCHED_BYTES) return this.#sets.add(call);
+      this.client.send(call);
+      return call.promise;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #canBatch(stored: Buffer): boolean {
-    return stored.length < BATCHED_BYTES && !this.client.closed && !this.client.isCluster;
-  }
+  readonly #sets = new Batch<Buffer, Buffer, void>("mset", msetWire, (command) => this.client.send(command));
 
-  readonly #sets = new Batch<Stored, unknown, void>({
-    send: (items) =>
-      this.client.whileBusy(async (redis) => {
-        await redis.mset(...items.flatMap(({ name, stored }) => [name, stored]));
-        return [];
-      }),
-    sendOne: ({ item: { key, name, stored }, resolve, reject }) => {
-      const request = (redis: RedisCommands) => redis.set(name, stored);
-      this.client.start({ request, action: "write", key, use: nothing, resolve, reject });
-    },
-    use: nothing,
-    failure: (error, { key }) => this.client.failure(error, "write", key),
-  });
+  async #setAlone(key: string, name: string, value: Uint8Array, ttlMs: number | undefined): Promise<void> {
+    const expiry = ttlMs === undefined ? [] : ["PX", ttlMs];
+    await this.client.ask("set", [name, this.#stamper.stamped(value), ...expiry], "write", key);
+  }
 
   async #setListed(key: string, value: Uint8Array, options: WriteOptions): Promise<void> {
     await this.exchange(key, value, { ...options, maxBytes: 0 });
@@ -116,7 +96,7 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
     for (const [key, value] of all) checkSpan(key, 0, value.byteLength);
     const writes = groups.map(({ bucket: { start }, items }) => {
       const stored = items.flatMap(([key, value]) => [start + key, this.#stamper.stamped(value)]);
-      return this.client.run((redis) => redis.mset(...stored), "write", items[0]![0]);
+      return this.client.ask("mset", [...stored], "write", items[0]![0]);
     });
     await Promise.all(writes);
   }
@@ -129,11 +109,7 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
     const { start, index } = this.bucketOf(key);
     checkSpan(key, 0, value.byteLength);
     const args = [lastByte(options), this.#stamper.stamped(value), ...this.#writeArguments(key, options)];
-    const old = await this.client.run(
-      (redis) => redis.kingletExchangeBuffer(start + key, index, ...args),
-      "write",
-      key,
-    );
+    const old = await this.client.ask("kingletExchange", [start + key, index, ...args], "write", key);
     return old.length === 0 ? undefined : this.bytesOf(old, key);
   }
 
@@ -151,11 +127,7 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
       stored,
       ...this.#writeArguments(key, options),
     ];
-    const answer = await this.client.run(
-      (redis) => redis.kingletCompareAndSetBuffer(start + key, index, ...args),
-      "write",
-      key,
-    );
+    const answer = await this.client.ask("kingletCompareAndSet", [start + key, index, ...args], "write", key);
     if (typeof answer === "number") return { swapped: true, version: versionOf(stored) };
     return { swapped: false, version: answer.length === 0 ? undefined : versionOf(answer) };
   }
@@ -164,11 +136,7 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
     const { start, index } = this.bucketOf(key);
     checkSpan(key, offsetBytes, bytes.byteLength);
     const args = [this.#stamper.next(), STAMP_BYTES + offsetBytes, asBuffer(bytes)];
-    const storedBytes = await this.client.run(
-      (redis) => redis.kingletSetRange(start + key, index, ...args),
-      "write",
-      key,
-    );
+    const storedBytes = await this.client.ask("kingletSetRange", [start + key, index, ...args], "write", key);
     return storedBytes - STAMP_BYTES;
   }
 
@@ -183,15 +151,16 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
       width === 4 ? "<f" : "<d",
       width,
     ];
-    await this.client.run((redis) => redis.kingletAddToRange(start + key, index, ...args), "write", key);
+    await this.client.ask("kingletAddToRange", [start + key, index, ...args], "write", key);
   }
 
   async append(key: string, bytes: Uint8Array, { atBytes }: AppendOptions = {}): Promise<AppendResult> {
     const { start, index } = this.bucketOf(key);
     checkSpan(key, atBytes ?? 0, bytes.byteLength);
     const args = [this.#stamper.next(), asBuffer(bytes), atBytes ?? ""];
-    const [appended, sizeBytes] = await this.client.run(
-      (redis) => redis.kingletAppend(start + key, index, ...args),
+    const [appended, sizeBytes] = await this.client.ask(
+      "kingletAppend",
+      [start + key, index, ...args],
       "append to",
       key,
     );
@@ -202,27 +171,25 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
     const { start, index } = this.bucketOf(key);
     checkStep(key, by);
     const args = [this.#stamper.next(), by];
-    const sum = await this.client.run(
-      (redis) => redis.kingletIncrement(start + key, index, ...args),
-      "increment",
-      key,
-    );
-    if (sum === "NOT_WHOLE") throw noCounter(key, NOT_WHOLE);
-    if (sum === "TOO_GREAT") throw noCounter(key, TOO_GREAT);
-    return Number(sum);
+    const sum = await this.client.ask("kingletIncrement", [start + key, index, ...args], "increment", key);
+    const digits = sum.toString();
+    if (digits === "NOT_WHOLE") throw noCounter(key, NOT_WHOLE);
+    if (digits === "TOO_GREAT") throw noCounter(key, TOO_GREAT);
+    return Number(digits);
   }
 
   async expire(keys: readonly string[], ttlMs: number | undefined): Promise<number> {
-    return this.#countEach(keys, (redis, name, index, key) => {
+    return this.#countEach("kingletExpire", keys, (key) => {
       checkTtl(key, ttlMs);
-      return redis.kingletExpire(name, index, ttlMs ?? "");
+      return ttlMs ?? "";
     });
   }
 
   async take(key: string, options: PeekOptions = {}): Promise<Uint8Array | undefined> {
     const { start, index } = this.bucketOf(key);
-    const old = await this.client.run(
-      (redis) => redis.kingletTakeBuffer(start + key, index, lastByte(options), memberOf(key)),
+    const old = await this.client.ask(
+      "kingletTake",
+      [start + key, index, lastByte(options), memberOf(key)],
       "remove",
       key,
     );
@@ -230,9 +197,7 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
   }
 
   async delete(keys: readonly string[]): Promise<number> {
-    return this.#countEach(keys, (redis, name, index, key) =>
-      redis.kingletDelete(name, index, memberOf(key)),
-    );
+    return this.#countEach("kingletDelete", keys, memberOf);
   }
 
   async waitForChange(
@@ -250,13 +215,14 @@ export class RedisKeyValueStore extends RedisReads implements KeyValueStore {
   }
 
   async #countEach(
+    script: "kingletExpire" | "kingletDelete",
     keys: readonly string[],
-    request: (redis: RedisCommands, name: string, index: string, key: string) => Promise<number>,
+    argumentOf: (key: string) => Argument,
   ): Promise<number> {
     for (const key of keys) checkKeyName(key);
     const counts = keys.map((key) => {
       const { start, index } = this.bucketOf(key);
-      return this.client.run((redis) => request(redis, start + key, index, key), "change", key);
+      return this.client.ask(script, [start + key, index, argumentOf(key)], "change", key);
     });
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
