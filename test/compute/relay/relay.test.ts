@@ -18,6 +18,7 @@ import { openDiskStore } from "../../../src/storage/disk.ts";
 import { registerHandles } from "../../../src/values/register.ts";
 import type { TaskContext } from "../../../src/worker/context.ts";
 import { PATIENCE_MS } from "../../support/patience.ts";
+import { eventually } from "../../support/processes.ts";
 
 const JOURNAL = "relay-tests-1";
 const MACHINE_MB = 512;
@@ -40,7 +41,8 @@ beforeEach(() => {
     clock: {
       ...systemClock,
       after: (delayMs, callback) => {
-        if (delayMs < PATIENCE_MS) return systemClock.after(delayMs, callback);
+        // Looks into the store come sooner than every 2 s.
+        if (delayMs < PATIENCE_MS) return systemClock.after(delayMs / 20, callback);
         timeIsUp = callback;
         return () => {};
       },
@@ -135,6 +137,13 @@ async function run(
   await seen.relayed.settled();
   return { ...seen, invocation };
 }
+
+const waitForAbort = (_: number, ctx: TaskContext) => {
+  console.log("waiting");
+  return new Promise((_resolve, reject) =>
+    ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason)),
+  );
+};
 
 describe("an attempt that a supervisor runs", () => {
   it("tells its outcomes, lines and end, and lies in the log that its driver chose", async () => {
@@ -246,17 +255,12 @@ describe("an attempt that a supervisor runs", () => {
   });
 
   it("stops at its driver's order, which comes by the store", async () => {
-    const invocation = await invocationOf(
-      (_: number, ctx: TaskContext) =>
-        new Promise((_resolve, reject) =>
-          ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason)),
-        ),
-      [0],
-    );
-    const { relayed } = driverOf(invocation);
+    const invocation = await invocationOf(waitForAbort, [0]);
+    const { relayed, lines } = driverOf(invocation);
     const running = supervisor.run(workOf(invocation), (chunks) => relayed.push(Buffer.concat(chunks)));
     const { journalPrefix: prefix, logId } = invocation;
     const orders = new OrderWriter({ store, journalPrefix: prefix, logId });
+    await eventually("the task runs", () => lines.length > 0);
     await orders.give({ abort: { graceMs: 60_000 } });
     await running;
     expect(relayed.ended!.end).toMatchObject({ kind: "cancelled", startedTask: 0 });
@@ -295,16 +299,12 @@ describe("an attempt that a supervisor runs", () => {
   });
 
   it("says in the store that it lives, and how it ended, once it was asked to", async () => {
-    const invocation = await invocationOf(
-      (_: number, ctx: TaskContext) =>
-        new Promise((_resolve, reject) =>
-          ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason)),
-        ),
-      [0],
-    );
-    const running = supervisor.run(workOf(invocation), () => {});
+    const invocation = await invocationOf(waitForAbort, [0]);
+    const seen = driverOf(invocation);
+    const running = supervisor.run(workOf(invocation), (chunks) => seen.relayed.push(Buffer.concat(chunks)));
     const { journalPrefix: prefix, logId } = invocation;
     const orders = new OrderWriter({ store, journalPrefix: prefix, logId });
+    await eventually("the task runs", () => seen.lines.length > 0);
     await orders.give({ report: true });
     while ((await orders.reports()).alive === undefined) await new Promise(setImmediate);
     await orders.give({ abort: { graceMs: 60_000 } });
