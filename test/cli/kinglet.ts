@@ -55,7 +55,7 @@ export function startOnTerminal(args: readonly string[], options: RunOptions): R
 
 function start(args: readonly string[], { cwd, env }: RunOptions, program = process.execPath): Running {
   const clean = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(KINGLET_|VITEST|NODE_)/.test(name)),
+    Object.entries(process.env).filter(([name]) => !/^(KINGLET_|VITEST|NODE_(?!COMPILE_CACHE))/.test(name)),
   );
   const stdin = program === process.execPath ? "ignore" : "pipe";
   const child = spawn(program, args, {
