@@ -7,6 +7,7 @@ import type { AttemptEnd, ComputeBackend } from "../../src/compute/contract.ts";
 import { ENTRY_OBJECT, ENTRY_THREW, ENTRY_UNSERIALIZABLE, ENTRY_VALUE } from "../../src/job/entries.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
 import type { TaskContext } from "../../src/worker/context.ts";
+import { amount } from "../support/part.ts";
 import { PATIENCE_MS } from "../support/patience.ts";
 import { ComputeProbe, type TaskFunction } from "./compute-probe.ts";
 
@@ -613,51 +614,56 @@ export function describeCompute(
   });
 
   describe.runIf(killable)(`${name}: workers killed at any moment`, () => {
-    it.each([1, 2, 3])("lose nothing, and no task ends twice (seed %i)", async (seed) => {
-      const random = seededRandom(seed);
-      const key = await probe.prepare(async (x: number) => {
-        if (x % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-        if (x % 3 === 0) await null;
-        return [x, process.pid];
-      });
-      const total = 600;
-      const pidOfTask = new Map<number, number>();
-      const pids = await pidsOfBoth(probe);
-      const todo: [first: number, count: number][] = [];
-      for (let first = 0; first < total; first += 20) todo.push([first, 20]);
-      let kills = 0;
+    it.each(amount({ short: [1], long: [1, 2, 3, 4, 5, 6] }))(
+      "lose nothing, and no task ends twice (seed %i)",
+      async (seed) => {
+        const random = seededRandom(seed);
+        const key = await probe.prepare(async (x: number) => {
+          if (x % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+          if (x % 3 === 0) await null;
+          return [x, process.pid];
+        });
+        const total = 600;
+        const pidOfTask = new Map<number, number>();
+        const pids = await pidsOfBoth(probe);
+        const todo: [first: number, count: number][] = [];
+        for (let first = 0; first < total; first += 20) todo.push([first, 20]);
+        let kills = 0;
 
-      const runBatch = async (slot: string, first: number, count: number): Promise<void> => {
-        const items = Array.from({ length: count }, (_, i) => first + i);
-        const attempt = probe.startKey(key, items, { slot, first });
-        if (random() < 0.5 && kills < 12) {
-          const victims = [...pids].filter(isAlive);
-          const victim = victims[Math.floor(random() * victims.length)];
-          for (let turns = Math.floor(random() * 40); turns > 0; turns--) await new Promise(setImmediate);
-          if (victim !== undefined && isAlive(victim)) {
-            kills += 1;
-            process.kill(victim, "SIGKILL");
+        const runBatch = async (slot: string, first: number, count: number): Promise<void> => {
+          const items = Array.from({ length: count }, (_, i) => first + i);
+          const attempt = probe.startKey(key, items, { slot, first });
+          if (random() < 0.5 && kills < 12) {
+            const victims = [...pids].filter(isAlive);
+            const victim = victims[Math.floor(random() * victims.length)];
+            for (let turns = Math.floor(random() * 40); turns > 0; turns--) await new Promise(setImmediate);
+            if (victim !== undefined && isAlive(victim)) {
+              kills += 1;
+              process.kill(victim, "SIGKILL");
+            }
           }
-        }
-        const end = await within(attempt.ended);
-        for (const [index, { value }] of await attempt.outcomes()) {
-          const [item, pid] = value as [number, number];
-          expect(item).toBe(index);
-          expect(pidOfTask.has(index)).toBe(false);
-          pidOfTask.set(index, pid);
-          pids.add(pid);
-        }
-        if (end.kind === "ok") return;
-        expect(end).toMatchObject({ kind: "crashed", evidence: "signal SIGKILL" });
-        for (const index of items) if (!pidOfTask.has(index)) todo.push([index, 1]);
-      };
-      const work = async (slot: string): Promise<void> => {
-        for (let batch = todo.shift(); batch; batch = todo.shift()) await runBatch(slot, ...batch);
-      };
-      await Promise.all([work(probe.slot(0)), work(probe.slot(1))]);
-      expect([...pidOfTask.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, i) => i));
-      expect(kills).toBeGreaterThan(0);
-    });
+          const end = await within(attempt.ended);
+          for (const [index, { value }] of await attempt.outcomes()) {
+            const [item, pid] = value as [number, number];
+            expect(item).toBe(index);
+            expect(pidOfTask.has(index)).toBe(false);
+            pidOfTask.set(index, pid);
+            pids.add(pid);
+          }
+          if (end.kind === "ok") return;
+          expect(end).toMatchObject({ kind: "crashed", evidence: "signal SIGKILL" });
+          for (const index of items) if (!pidOfTask.has(index)) todo.push([index, 1]);
+        };
+        const work = async (slot: string): Promise<void> => {
+          for (let batch = todo.shift(); batch; batch = todo.shift()) await runBatch(slot, ...batch);
+        };
+        await Promise.all([work(probe.slot(0)), work(probe.slot(1))]);
+        expect([...pidOfTask.keys()].sort((a, b) => a - b)).toEqual(
+          Array.from({ length: total }, (_, i) => i),
+        );
+        expect(kills).toBeGreaterThan(0);
+      },
+    );
   });
 }
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { bsp, type SuperstepReport } from "../../src/dataflow/index.ts";
 import type { HttpFault } from "../services/fault-proxy.ts";
 import { describeWith } from "../services/services.ts";
+import { amount } from "../support/part.ts";
 import { MUCH } from "../support/patience.ts";
 import { testPool } from "../support/pools.ts";
 import { s3Url, testProxy, useCredentials } from "../support/remote.ts";
@@ -42,7 +43,7 @@ describeWith("s3", "supersteps whose requests go wrong on the wire", (s3) => {
   });
   afterAll(() => restore?.());
 
-  it.each([firstSeed, firstSeed + 1, firstSeed + 2])(
+  it.each(Array.from({ length: amount({ short: 1, long: 5 }) }, (_, i) => firstSeed + i))(
     "give what they give without faults, with workers that die as well (KINGLET_TEST_SEED=%d)",
     MUCH,
     async (seed) => {

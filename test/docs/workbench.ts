@@ -79,5 +79,7 @@ export class Workbench {
 
 const withoutTestRunner = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(VITEST|NODE_OPTIONS|NODE_COMPILE_CACHE|TEST$|KINGLET_)/.test(name)),
+    Object.entries(env).filter(
+      ([name]) => !/^(VITEST|NODE_OPTIONS|NODE_COMPILE_CACHE|TEST$|KINGLET_)/.test(name),
+    ),
   );

@@ -9,7 +9,7 @@ import type { JobMeta, JournalRecord } from "../../src/job/records.ts";
 import { takeOver } from "../../src/job/takeover.ts";
 import { resumeParts } from "../../src/scheduler/resume.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
-import { lookInto, onEveryStore } from "../support/job-stores.ts";
+import { lookInto, onRemoteStores } from "../support/job-stores.ts";
 import { freshStorage } from "../support/pools.ts";
 
 const ID = "260101-000000-abcdefgh";
@@ -63,7 +63,7 @@ const open = (store: ObjectStore, driverId: string): Promise<Journal> =>
     }),
   );
 
-onEveryStore(() => {
+const tests = () => {
   describe("two workers that finish the same batch at once", () => {
     it("then two drivers, then another: the user, the resume and every reader get one value", () =>
       lookInto(freshStorage(), async (store) => {
@@ -104,4 +104,7 @@ onEveryStore(() => {
         for (const journal of [old, taken.journal, third.journal]) await journal.close();
       }));
   });
-});
+};
+
+describe("on disk", tests);
+onRemoteStores(tests);

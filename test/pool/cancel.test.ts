@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { onEveryBackend } from "../support/job-stores.ts";
+import { onEveryStore } from "../support/job-stores.ts";
 import { rejection, testPool } from "../support/pools.ts";
 
-onEveryBackend(() => {
+onEveryStore(() => {
   describe("cancelling", () => {
     it("a job: nothing starts any more, running tasks are told, the promise rejects", async () => {
       const pool = testPool();

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { onEveryBackend } from "../support/job-stores.ts";
+import { onEveryStore } from "../support/job-stores.ts";
 import { rejection, testPool } from "../support/pools.ts";
 
-onEveryBackend(() => {
+onEveryStore(() => {
   describe("futures and jobs as inputs", () => {
     it("a future as an item, as an input, and among plain items", async () => {
       const pool = testPool();

@@ -5,15 +5,14 @@ import { JOURNALS } from "../../src/job/keys.ts";
 import { describeWith } from "../services/services.ts";
 import { openTcpFaultProxy, type TcpFault, type TcpFaultProxy } from "../services/tcp-fault-proxy.ts";
 import { keysIn } from "../support/job-stores.ts";
+import { amount } from "../support/part.ts";
 import { MUCH } from "../support/patience.ts";
 import { testPool } from "../support/pools.ts";
 import { eventually, startNode } from "../support/processes.ts";
 
 const DRIVER = path.join(import.meta.dirname, "scripts/nonces.ts");
-const SEEDS = 8;
+const SEEDS = amount({ short: 2, long: 8 });
 const TASKS = 60;
-/** A request whose answer never comes is given up after 30 s, and tried again. */
-
 /** Of what a connection carries to the server; each but `slow` ends it. */
 const RATES: Readonly<Record<TcpFault, number>> = {
   refused: 0.1,

@@ -5,16 +5,15 @@ import { JOURNALS } from "../../src/job/keys.ts";
 import { openStoreAt, parseStoreLocation } from "../../src/storage/locate.ts";
 import type { HttpFault } from "../services/fault-proxy.ts";
 import { describeWith } from "../services/services.ts";
+import { amount } from "../support/part.ts";
 import { MUCH } from "../support/patience.ts";
 import { testPool } from "../support/pools.ts";
 import { eventually, startNode } from "../support/processes.ts";
 import { s3Url, testProxy, useCredentials } from "../support/remote.ts";
 
 const DRIVER = path.join(import.meta.dirname, "scripts/nonces.ts");
-const SEEDS = 20;
+const SEEDS = amount({ short: 2, long: 20 });
 const TASKS = 60;
-/** A request whose answer never comes is given up after 30 s, and tried again. */
-
 /** About every sixth request goes wrong. */
 const RATES: Readonly<Record<HttpFault, number>> = {
   resetBefore: 0.03,

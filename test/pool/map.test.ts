@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { onEveryBackend } from "../support/job-stores.ts";
+import { onEveryStore } from "../support/job-stores.ts";
 import { rejection, testPool } from "../support/pools.ts";
 
 class RateError extends Error {
@@ -11,7 +11,7 @@ class RateError extends Error {
   }
 }
 
-onEveryBackend(() => {
+onEveryStore(() => {
   describe("pool.map", () => {
     it("gives the results in the order of the items", async () => {
       const pool = testPool();

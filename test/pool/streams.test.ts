@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { onEveryBackend } from "../support/job-stores.ts";
+import { onEveryStore } from "../support/job-stores.ts";
 import { rejection, testPool } from "../support/pools.ts";
 
 function* endless() {
   for (let i = 0; ; i++) yield i;
 }
 
-onEveryBackend(() => {
+onEveryStore(() => {
   describe("iterating a job", () => {
     it("gives the values in order", async () => {
       const pool = testPool();

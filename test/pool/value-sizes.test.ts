@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { keysIn, onEveryBackend } from "../support/job-stores.ts";
+import { keysIn, onEveryStore } from "../support/job-stores.ts";
 import { freshStorage, rejection, testPool } from "../support/pools.ts";
 
 /** Inline with the report, a segment of the worker's, an object of its own: by size, in S3 at other sizes than elsewhere. */
 const SIZES = [0, 10, 70_000, 300_000, 1_500_000];
 
-onEveryBackend((kind) => {
+onEveryStore((kind) => {
   describe("values of all sizes", () => {
     it("come back, reach tasks of another job, and are read by another pool", async () => {
       const storage = freshStorage();

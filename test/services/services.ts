@@ -73,17 +73,17 @@ const STARTS: { [Name in ServiceName]: () => Promise<Services[Name]> } = {
 export function describeWith<Name extends ServiceName>(
   name: Name,
   title: string,
-  body: (service: () => Services[Name]) => void,
+  body: (service: () => Services[Name]) => void | Promise<void>,
 ): void {
   let service: Services[Name] | undefined;
   const current = () => service!;
   const missing = missingParts(name);
   if (missing.length === 0) {
-    describe(title, () => {
+    describe(title, async () => {
       beforeAll(async () => {
         service = await STARTS[name]();
       });
-      body(current);
+      await body(current);
     });
   } else if (process.env["CI"]) {
     describe(title, () => {

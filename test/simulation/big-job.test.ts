@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { amount } from "../support/part.ts";
 import { MUCH } from "../support/patience.ts";
 import { simulateBigJob } from "./big-job.ts";
 
-const TASKS = 1_000_000;
-const SLOTS = 10_000;
+const TASKS = amount({ short: 50_000, long: 1_000_000 });
+const SLOTS = amount({ short: 500, long: 10_000 });
 
-describe("a job of a million tasks on ten thousand workers", () => {
+describe(`a job of ${TASKS} tasks on ${SLOTS} workers`, () => {
   it("costs the scheduler a few events a task", MUCH, async () => {
     const report = await simulateBigJob(TASKS, SLOTS);
     const memory = process.memoryUsage();

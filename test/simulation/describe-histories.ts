@@ -3,7 +3,7 @@ import { coverageOf, EXPECTED_PAIRS, type Pair } from "./coverage.ts";
 import { playSeeds } from "./history.ts";
 import { loadSystem, SOURCE_FOLDER } from "./system.ts";
 
-/** Seeds of one file; two files run them, so that two cores share the work. */
+/** Seeds of one file: of the short part, and of each of the long one. */
 const HISTORIES = 5200;
 /** KINGLET_SIM_OFFSET moves the seeds: other histories, each night for example. */
 const OFFSET = Number(process.env["KINGLET_SIM_OFFSET"] ?? 0);

@@ -1,39 +1,55 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, beforeAll } from "vitest";
 import type { PoolOptions } from "../../src/index.ts";
 import { join } from "../../src/storage/bodies.ts";
 import type { ObjectStore } from "../../src/storage/contract.ts";
 import { openStoreAt, parseStoreLocation } from "../../src/storage/locate.ts";
-import { describeWith, s3Service } from "../services/services.ts";
+import { describeWith, type Services, s3Service } from "../services/services.ts";
 import { PATIENCE_MS } from "./patience.ts";
 import { setFreshStorage, setPoolDefaults, temporaryFolder } from "./pools.ts";
 
 export type StoreKind = "disk" | "s3" | "redis" | "lambda";
 
+let boundTo: StoreKind = "disk";
+
 /**
- * Declares the tests once for every kind of store that jobs can live in: `testPool()` and `freshStorage()` give a store
- * of that kind, and processes that a test starts may open it. What needs a server that isn't installed is left out loudly.
+ * Declares the tests for the kind of store that jobs live in: `testPool()` and `freshStorage()` give a store of that kind,
+ * and processes that a test starts may open it. That is the disk; the long part of the tests declares them again in other
+ * places (`onS3`, `onRedis`, `onLambda`).
  */
 export function onEveryStore(declare: (kind: StoreKind) => void): void {
-  describe("on disk", () => declare("disk"));
-  onRemoteStores(declare);
+  declare(boundTo);
 }
 
-/** On every kind of store, and on AWS Lambda. */
-export function onEveryBackend(declare: (kind: StoreKind) => void): void {
-  onEveryStore(declare);
-  onLambda(declare);
+/** Declares the test files that `load` imports, with jobs that live in S3. */
+export const onS3 = (load: () => Promise<unknown>): void =>
+  describeWith("s3", "in S3", (s3) => {
+    useS3(s3);
+    return loadFor("s3", load);
+  });
+
+/** The same, in Redis. */
+export const onRedis = (load: () => Promise<unknown>): void =>
+  describeWith("redis", "in Redis", (redis) => {
+    useRedis(redis);
+    return loadFor("redis", load);
+  });
+
+async function loadFor(kind: StoreKind, load: () => Promise<unknown>): Promise<void> {
+  boundTo = kind;
+  await load();
+  boundTo = "disk";
 }
 
 /** Environments at a time: nested maps hold one for each task that waits. */
 const ENVIRONMENTS = 24;
 
 /**
- * Declares the tests for workers on AWS Lambda: on its double, with jobs in S3. `testPool()` gives a pool there. Tasks see
- * nothing of this machine, so tests that meet their tasks in files are none for it.
+ * The same, for workers on AWS Lambda: on its double, with jobs in S3. `testPool()` gives a pool there. Tasks see nothing
+ * of this machine, so tests that meet their tasks in files are none for it.
  */
-export function onLambda(declare: (kind: StoreKind) => void): void {
+export const onLambda = (load: () => Promise<unknown>): void =>
   describeWith("lambda", "on AWS Lambda", (lambda) => {
     useStorage(async () => {
       const account = await lambda().openAccount({ concurrency: ENVIRONMENTS, initMs: PATIENCE_MS });
@@ -45,23 +61,30 @@ export function onLambda(declare: (kind: StoreKind) => void): void {
         fresh: () => `s3://${bucket}/${randomUUID()}?pathStyle=true`,
       };
     });
-    declare("lambda");
+    return loadFor("lambda", load);
   });
-}
 
-/** As `onEveryStore`, but for the disk. */
+/** Declares the tests once for each kind of store behind a server. What isn't installed is left out loudly. */
 export function onRemoteStores(declare: (kind: Exclude<StoreKind, "disk" | "lambda">) => void): void {
   describeWith("s3", "in S3", (s3) => {
-    useStorage(async () => {
-      const bucket = await s3().makeBucket();
-      return { env: s3().env, fresh: () => `s3://${bucket}/${randomUUID()}?pathStyle=true` };
-    });
+    useS3(s3);
     declare("s3");
   });
   describeWith("redis", "in Redis", (redis) => {
-    useStorage(async () => ({ env: {}, fresh: () => `${redis().url}/0?prefix=${randomUUID()}` }));
+    useRedis(redis);
     declare("redis");
   });
+}
+
+function useS3(s3: () => Services["s3"]): void {
+  useStorage(async () => {
+    const bucket = await s3().makeBucket();
+    return { env: s3().env, fresh: () => `s3://${bucket}/${randomUUID()}?pathStyle=true` };
+  });
+}
+
+function useRedis(redis: () => Services["redis"]): void {
+  useStorage(async () => ({ env: {}, fresh: () => `${redis().url}/0?prefix=${randomUUID()}` }));
 }
 
 export interface Home {

@@ -1,11 +1,12 @@
 import { expect, it } from "vitest";
 import { describeWith, s3Service } from "../../services/services.ts";
 import { withEnv } from "../../support/job-stores.ts";
+import { amount } from "../../support/part.ts";
 import { PATIENCE_MS } from "../../support/patience.ts";
 import { rejection, testPool } from "../../support/pools.ts";
 
 const TASKS = 60;
-const SEEDS = Array.from({ length: 20 }, (_, i) => i + 1);
+const SEEDS = Array.from({ length: amount({ short: 1, long: 20 }) }, (_, i) => i + 1);
 /** Of all invocations; the rest has none. */
 const RATES = {
   killBefore: 0.05,

@@ -1,0 +1,1 @@
+import "./bsp-faults.test.ts";

@@ -1,0 +1,1 @@
+import "./driver-kill.test.ts";

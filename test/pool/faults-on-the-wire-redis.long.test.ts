@@ -1,0 +1,1 @@
+import "./faults-on-the-wire-redis.test.ts";

@@ -1,0 +1,1 @@
+import "./big-job.test.ts";
