@@ -51,15 +51,10 @@ export class KeyWriter {
       this.add(Buffer.from(text).toString("utf8"));
       return;
     }
-    this.putText(text);
-    this.length += 1 + text.length;
-  }
-
-  /** Writes the key of a text, which must be UTF-8, behind the last key: it isn't one yet. */
-  putText(text: Uint8Array): void {
     this.reserve(1 + text.length);
     this.bytes[this.length] = TAG.string;
     this.bytes.set(text, this.length + 1);
+    this.length += 1 + text.length;
   }
 
   addBytes(bytes: Uint8Array): void {

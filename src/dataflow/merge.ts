@@ -14,11 +14,7 @@ export interface RunSource {
 type MaybePromise<T> = T | Promise<T>;
 
 /** Partition of a key, where a run holds several: they come one after the other. */
-export interface PartitionOf {
-  (bytes: Uint8Array, start: number, end: number): number;
-  /** The same by the key's hash, where that is all it needs. */
-  ofHash?(hash: number): number;
-}
+export type PartitionOf = (bytes: Uint8Array, start: number, end: number) => number;
 
 /** Only keys from `low` on and below `high`. */
 export interface KeyRange {

@@ -93,6 +93,8 @@ export class PairBuffer {
       yield* sink.take();
     }
     try {
+      // Stores may wrap what their input throws.
+      this.#pairs.settle();
       await put(body());
       return writer.written;
     } finally {
@@ -128,7 +130,7 @@ export class PairBuffer {
 
   #ordered(keys: Collected) {
     const { partitionOf, partitions: count } = this.#options;
-    const { bytes, starts, ends, hashes } = keys;
+    const { bytes, starts, ends } = keys;
     const total = starts.length;
     const order = new Uint32Array(total);
     if (partitionOf === undefined || count === 1) {
@@ -139,10 +141,7 @@ export class PairBuffer {
     const partitions = new Uint32Array(total);
     const begins = new Uint32Array(count + 1);
     for (let i = 0; i < total; i++) {
-      const partition =
-        hashes && partitionOf.ofHash
-          ? partitionOf.ofHash(hashes[i]!)
-          : partitionOf(bytes, starts[i]!, ends[i]!);
+      const partition = partitionOf(bytes, starts[i]!, ends[i]!);
       partitions[i] = partition;
       begins[partition + 1]!++;
     }

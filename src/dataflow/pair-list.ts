@@ -10,8 +10,6 @@ export interface Collected {
   readonly starts: Uint32Array;
   readonly ends: Uint32Array;
   readonly values: readonly unknown[];
-  /** Of the keys, where they are known (`hashOf`). */
-  readonly hashes: Int32Array | undefined;
 }
 
 const PAIR_BYTES = 16;
@@ -69,13 +67,16 @@ export class PairList {
     this.#values.push(value);
   }
 
+  /** As that of `CombineTable`. */
+  settle(): void {}
+
   /** All pairs; the list is empty again. */
   take(): Collected {
     const count = this.#values.length;
     const ends = Uint32Array.from(this.#ends);
     const starts = new Uint32Array(count);
     if (count > 0) starts.set(ends.subarray(0, count - 1), 1);
-    const collected = { bytes: this.#keys.bytes, starts, ends, values: this.#values, hashes: undefined };
+    const collected = { bytes: this.#keys.bytes, starts, ends, values: this.#values };
     this.#keys = new KeyWriter(64 * 1024);
     this.#ends = [];
     this.#values = [];

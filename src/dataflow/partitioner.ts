@@ -4,24 +4,19 @@ import { decodeKey } from "./keys.ts";
 import type { PartitionOf } from "./merge.ts";
 
 /** FNV-1a: Fowler, Noll and Vo, "The FNV Non-Cryptographic Hash Algorithm". */
-export const HASH_START = 0x811c9dc5 | 0;
-export const hashStep = (hash: number, byte: number): number => Math.imul(hash ^ byte, 0x01000193);
-
-export function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = HASH_START;
-  for (let i = start; i < end; i++) hash = hashStep(hash, bytes[i]!);
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
   return hash;
 }
 
 /** The partition of a key by its hash, whose bits are mixed; the same on every machine. */
 export function hashPartitioner(partitions: number): PartitionOf {
-  const ofHash = (hash: number) => {
+  return (bytes, start, end) => {
+    const hash = hashOf(bytes, start, end);
     const mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
     return ((mixed ^ (mixed >>> 13)) >>> 0) % partitions;
   };
-  return Object.assign((bytes: Uint8Array, start: number, end: number) => ofHash(hashOf(bytes, start, end)), {
-    ofHash,
-  });
 }
 
 /** The partition of a key as a function of the user's says. @throws UsageError BAD_ARGUMENT where it names none */

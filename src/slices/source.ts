@@ -67,20 +67,30 @@ async function openFile(source: FileSource): Promise<OpenSource> {
   }
   return {
     read: async function* (from, to) {
+      let ahead = readChunk(file, from, to);
       for (let at = from; at < to; ) {
-        // A buffer of its own for each chunk: who gets it may keep it.
-        const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - at));
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, at).catch((cause) => {
+        const chunk = await ahead.catch((cause) => {
           throw unreadable(source, cause);
         });
-        if (bytesRead === 0) throw changed(source, `it ends at byte ${at}`);
-        yield buffer.subarray(0, bytesRead);
-        at += bytesRead;
+        if (chunk.length === 0) throw changed(source, `it ends at byte ${at}`);
+        at += chunk.length;
+        // The next one comes while this one is used; until it is asked for, a failure is nobody's.
+        ahead = readChunk(file, at, to);
+        ahead.catch(() => {});
+        yield chunk;
       }
     },
     finish: check,
     close: () => file.close(),
   };
+}
+
+/** Some bytes from `at` on, in a buffer of their own: who gets it may keep it. */
+async function readChunk(file: FileHandle, at: number, to: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(CHUNK_BYTES, to - at)));
+  if (buffer.length === 0) return buffer;
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+  return buffer.subarray(0, bytesRead);
 }
 
 async function openObject(source: ObjectSource): Promise<OpenSource> {
