@@ -140,8 +140,8 @@ describeWith("s3", "a job whose requests go wrong on the wire", (s3) => {
     }
   }
 
-  it("met every kind of fault on its way", () => {
-    for (const [fault] of ONCE_EACH) expect(happened.get(fault), fault).toBeGreaterThan(0);
+  it("met every kind of fault that was ordered on its way", () => {
+    for (const [fault] of ONCE_EACH.slice(0, SEEDS)) expect(happened.get(fault), fault).toBeGreaterThan(0);
   });
 });
 
