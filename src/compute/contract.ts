@@ -27,13 +27,21 @@ export interface ComputeBackend {
   readonly maxTaskMs?: number;
   /** What workers cost; absent: nothing. */
   readonly prices?: ComputePrices;
+  /**
+   * A worker whose task waits for a nested job can run an invocation of that job meanwhile (`Invocation.host`). For
+   * backends that may have no other worker to run it on.
+   */
+  readonly takesGuests?: true;
 
   open(events: ComputeEvents): void;
 
   /** Wants `slots` slots from now on. Answers with offers and withdrawals, as far and as soon as it can. */
   scale(slots: number): void;
 
-  /** On a slot that is gone (the call crossed its withdrawal) the attempt ends `lost`, with no task started. */
+  /**
+   * On a slot that is gone (the call crossed its withdrawal) the attempt ends `lost`, with no task started; with a host
+   * that is over or waits no more, `revoked`.
+   */
   start(invocation: Invocation): void;
 
   /**
@@ -73,6 +81,8 @@ export interface Invocation {
   /** Unique within the driver, 1…2³²−1. */
   readonly attempt: number;
   readonly slot: string;
+  /** It is a guest: runs on the worker of this attempt, beside the task that waits for it; the slot is only a name then. */
+  readonly host?: number;
   readonly job: JobRef;
   /** The journal's folder in the store, or that of its generation: proposals go to `<prefix>worker-<workerId>.log`. */
   readonly journalPrefix: string;

@@ -3,7 +3,7 @@ import type { ComputeBackend, ComputeEvents, Invocation } from "./contract.ts";
 /** What is known of a backend before its code is loaded. */
 export type KnownBefore = Pick<
   ComputeBackend,
-  "description" | "maxSlots" | "target" | "memory" | "maxTaskMs" | "prices"
+  "description" | "maxSlots" | "target" | "memory" | "maxTaskMs" | "prices" | "takesGuests"
 >;
 
 /**
@@ -17,6 +17,7 @@ export class LateBackend implements ComputeBackend {
   declare readonly memory?: NonNullable<ComputeBackend["memory"]>;
   declare readonly maxTaskMs?: number;
   declare readonly prices?: NonNullable<ComputeBackend["prices"]>;
+  declare readonly takesGuests?: true;
   readonly #load: () => Promise<ComputeBackend>;
   #loading: Promise<ComputeBackend> | undefined;
   #backend: ComputeBackend | undefined;
@@ -28,6 +29,7 @@ export class LateBackend implements ComputeBackend {
     this.maxSlots = known.maxSlots;
     if (known.target) this.target = known.target;
     if (known.memory) this.memory = known.memory;
+    if (known.takesGuests) this.takesGuests = true;
     if (known.prices) this.prices = known.prices;
     if (known.maxTaskMs !== undefined) this.maxTaskMs = known.maxTaskMs;
     this.#load = load;

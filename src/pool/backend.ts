@@ -20,6 +20,12 @@ export interface ChosenBackend {
 const LAMBDA_SLOTS = 1000;
 
 /**
+ * Parents that wait for nested maps lend their slots: there may be more workers than slots that work. Of each depth at
+ * most twice as many wait as there are slots (scheduler/lending.ts): what is deepest always finds one.
+ */
+const slotsWithLent = (slots: number): number => slots * (2 * MAX_DEPTH + 1);
+
+/**
  * The backend that the option `compute` names.
  * @param started the first local worker's process, where it boots already
  * @throws UsageError BAD_OPTION
@@ -34,8 +40,7 @@ export function chooseBackend(
   const slots = options.concurrency ?? availableParallelism();
   const compute = createLocalBackend({
     store: location,
-    // Waiting parents of nested maps lend their slots: there may be more processes than slots that work.
-    slots: slots * (MAX_DEPTH + 1),
+    slots: slotsWithLent(slots),
     // A worker with a memory limit is another process: the pool's own limit is only known with its calls.
     warm: options.memoryMb === undefined,
     ...(started ? { started } : {}),
@@ -47,7 +52,7 @@ export function chooseBackend(
 function lambdaBackend(options: PoolOptions, location: StoreLocation, store: ObjectStore): ChosenBackend {
   const aws = resolveAwsOptions(options.aws, location);
   const slots = options.concurrency ?? LAMBDA_SLOTS;
-  const maxSlots = slots * (MAX_DEPTH + 1);
+  const maxSlots = slotsWithLent(slots);
   const known = lambdaFacts(aws, slots, maxSlots);
   const load = async () => {
     const { openLambdaBackend } = await import("../compute/lambda/open.ts");

@@ -33,6 +33,8 @@ export interface Call {
   /** How many maps it is nested in. */
   readonly depth: number;
   readonly parent?: string;
+  /** The attempt whose task asked for it. */
+  readonly parentAttempt?: number;
   /** Of a nested map: the code of the task that asked for it. */
   readonly base?: PoolJobCode | undefined;
 }
@@ -42,7 +44,7 @@ export interface SpecParts {
   readonly core: JobCore;
   readonly ref: JobRef;
   readonly journal: Journal;
-  readonly call: Pick<Call, "kind" | "options" | "depth">;
+  readonly call: Pick<Call, "kind" | "options" | "depth" | "parentAttempt">;
   readonly functionHash: string;
   /** Its code package, where workers don't see this machine's files. */
   readonly code?: string | undefined;
@@ -132,7 +134,10 @@ class PoolJobSpec implements JobSpec {
 
 const REMOTE_INLINE_BYTES = 256 * 1024;
 
-function taskOptions(session: Session, { kind, options, depth }: SpecParts["call"]): TaskOptions {
+function taskOptions(
+  session: Session,
+  { kind, options, depth, parentAttempt }: SpecParts["call"],
+): TaskOptions {
   const {
     budgetUsd,
     timeoutMs,
@@ -159,6 +164,7 @@ function taskOptions(session: Session, { kind, options, depth }: SpecParts["call
   if (Number.isFinite(limit)) given.concurrency = limit;
   if (session.sync) given.sync = true;
   if (depth) given.depth = depth;
+  if (parentAttempt !== undefined) given.parent = parentAttempt;
   // The batches of a map are written by many workers at once; a single task is done sooner with one write, and so is
   // what many workers would each make a request for.
   if (session.isRemote) given.inlineOutcomeBytes = REMOTE_INLINE_BYTES;

@@ -66,6 +66,7 @@ async function runNested(
       options: call.options as CallOptions,
       depth,
       parent: parent.id,
+      parentAttempt: request.attempt,
       base: parent.code,
     },
     (core) => packedInput(run, core),
@@ -79,9 +80,12 @@ async function runNested(
   session.nested.set(request.attempt, siblings.add(core));
   request.waiting();
   const ending = await core.ended();
-  request.resumed();
   siblings.delete(core);
-  if (siblings.size === 0) session.nested.delete(request.attempt);
+  // It may wait for the others as well: until the last one is there, their tasks have its slot.
+  if (siblings.size === 0) {
+    request.resumed();
+    session.nested.delete(request.attempt);
+  }
   if (ending.status === "done") return { ok: true, jobId: core.id, outcomes: refsOf(core) };
   if (ending.failedIndex !== undefined) {
     const segment = core.table.holding(ending.failedIndex);

@@ -1,7 +1,8 @@
 import type { AttemptEnd } from "../compute/contract.ts";
 import { onSpent } from "./budget.ts";
-import { busySlots, removeAttempt } from "./dispatch.ts";
+import { removeAttempt } from "./dispatch.ts";
 import { chargesOf, requeue, runsElsewhere } from "./job-state.ts";
+import { workersInUse } from "./lending.ts";
 import type { SchedulerState } from "./machine.ts";
 import type { AttemptState, Charges, JobState } from "./model.ts";
 import { decide, endJob, failTasks } from "./outcomes.ts";
@@ -24,8 +25,9 @@ export function onAttemptEnded(
   removeAttempt(state, attempt);
   onSpent(job, attempt, costUsd);
   if (end.kind === "throttled") onThrottle(state);
+  if (end.kind === "revoked" && attempt.host) attempt.host.isClosed = true;
   if (job.ended) return job;
-  if (end.kind === "ok" && state.limit < Number.POSITIVE_INFINITY) raiseLimit(state);
+  if (end.kind === "ok" && showsRoom(state, attempt)) raiseLimit(state);
 
   const left = leftover(job, attempt);
   switch (end.kind) {
@@ -200,8 +202,14 @@ function again(state: SchedulerState, job: JobState, first: number, end: number,
 function onThrottle(state: SchedulerState): void {
   if (state.nowMs - state.throttledMs < state.policy.throttleMs) return;
   state.throttledMs = state.nowMs;
-  state.limit = afterThrottle(state.limit, busySlots(state));
+  state.limit = afterThrottle(state.limit, workersInUse(state));
   state.out.push({ type: "limit", slots: state.limit });
+}
+
+/** A guest took no worker: it says nothing of how many there are, but after a while that is to be tried again. */
+function showsRoom({ limit, nowMs, throttledMs, policy }: SchedulerState, { host }: AttemptState): boolean {
+  if (limit === Number.POSITIVE_INFINITY) return false;
+  return host === undefined || nowMs - throttledMs >= policy.probeMs;
 }
 
 function raiseLimit(state: SchedulerState): void {

@@ -111,10 +111,11 @@ export class AttemptRuns implements ComputeEvents {
     const { spec } = job;
     const { prefix, dataPrefix } = spec.journal;
     if (dataPrefix !== prefix) attempt.folder = dataPrefix.slice(prefix.length);
-    const { slot, first, count, backup } = start;
+    const { slot, host, first, count, backup } = start;
     const invocation: Invocation = {
       attempt: id,
       slot,
+      ...(host === undefined ? undefined : { host }),
       job: spec.ref,
       journalPrefix: dataPrefix,
       functionKey: spec.functionKey,

@@ -19,6 +19,8 @@ export interface JobPlan {
   readonly batch: number | undefined;
   /** How deep the job is nested; deeper ones go first, since a task waits for them. */
   readonly depth: number;
+  /** The attempt whose task asked for it. */
+  readonly parent?: number;
   /** The input's length is known, so it is drawn eagerly; undefined: within a window. */
   readonly knownLength: number | undefined;
   /** How long a write to the store takes; 0 where that is next to nothing. */
@@ -125,6 +127,8 @@ export type Command =
       readonly job: number;
       readonly attempt: number;
       readonly slot: string;
+      /** It runs on the worker of this attempt, whose task waits for it. */
+      readonly host?: number;
       readonly first: number;
       readonly count: number;
       /** The tasks run elsewhere as well. */

@@ -50,6 +50,8 @@ export interface TaskOptions {
   readonly batch?: number;
   /** How many maps the job is nested in; deeper jobs go first. Default 0. */
   readonly depth?: number;
+  /** The attempt whose running task asked for the job. */
+  readonly parent?: number;
   /** `durability: "fsync"`. */
   readonly sync?: boolean;
   /**

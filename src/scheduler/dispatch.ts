@@ -1,6 +1,7 @@
 import { affordableTasks, onOverspent } from "./budget.ts";
 import { Fifo } from "./fifo.ts";
 import { knownTasks, memoryOf, takeTasks, triesOf } from "./job-state.ts";
+import { lentSlots, mayStart, stopWaiting } from "./lending.ts";
 import type { SchedulerState } from "./machine.ts";
 import type { AttemptState, JobState, SlotState } from "./model.ts";
 import { batchTasks } from "./policy.ts";
@@ -12,9 +13,10 @@ const FIRST_DRAW_TASKS = 64;
 export function dispatch(state: SchedulerState): void {
   let slot = state.slots.peekIdle();
   let filled: SlotState[] | undefined;
-  while (slot && busySlots(state) < state.limit) {
-    const job = nextJob(state);
-    if (!job) break;
+  while (slot) {
+    const job = peekJob(state);
+    if (!job || !mayStart(state, job.plan.depth)) break;
+    nextJob(state);
     if (assign(state, job, slot)) {
       if (slot.queue > 0) (filled ??= []).push(slot);
       slot = state.slots.peekIdle();
@@ -26,10 +28,6 @@ export function dispatch(state: SchedulerState): void {
   state.touched = undefined;
 }
 
-export function busySlots(state: SchedulerState): number {
-  return state.slots.size - state.slots.idle - state.waiting;
-}
-
 /** Puts a job with work at the end of its queue. */
 export function enqueueJob(state: SchedulerState, job: JobState): void {
   if (job.queued || job.ended || !hasWork(job)) return;
@@ -39,7 +37,7 @@ export function enqueueJob(state: SchedulerState, job: JobState): void {
   state.ready[depth]!.push(job);
 }
 
-function hasWork(job: JobState): boolean {
+export function hasWork(job: JobState): boolean {
   if (job.isOverspent) return false;
   return job.requeued.length > 0 || job.decided.nextGap(job.fresh) < job.drawn;
 }
@@ -69,15 +67,18 @@ function peekJob(state: SchedulerState): JobState | undefined {
 
 /** Starts the job's next batch on the slot; false if it has none. */
 function assign(state: SchedulerState, job: JobState, slot: SlotState): boolean {
-  const tasks = affordableTasks(state, job, nextBatch(state, job));
-  if (tasks === 0) {
-    onOverspent(state, job);
-    return false;
-  }
-  const range = takeTasks(job, tasks);
+  const range = takeBatch(state, job);
   if (!range) return false;
-  startAttempt(state, job, slot, range.first, range.end, false);
+  startAttempt(state, job, slot, range.first, range.end);
   return true;
+}
+
+/** The job's next batch; undefined if it has none, or may not pay for it. */
+export function takeBatch(state: SchedulerState, job: JobState): { first: number; end: number } | undefined {
+  const tasks = affordableTasks(state, job, nextBatch(state, job));
+  if (tasks > 0) return takeTasks(job, tasks);
+  onOverspent(state, job);
+  return undefined;
 }
 
 function nextBatch(state: SchedulerState, job: JobState): number {
@@ -100,7 +101,7 @@ export function startAttempt(
   slot: SlotState,
   first: number,
   end: number,
-  backup: boolean,
+  { backup = false, host }: { readonly backup?: boolean; readonly host?: AttemptState } = {},
 ): AttemptState {
   const attempt: AttemptState = {
     id: state.nextAttempt,
@@ -115,11 +116,16 @@ export function startAttempt(
     phase: slot.attempts.length === 0 ? "running" : "queued",
     cancelling: undefined,
     hasBackup: false,
+    nested: undefined,
+    host,
+    guest: undefined,
+    isClosed: false,
   };
   state.nextAttempt = state.nextAttempt >= 0xffff_ffff ? 1 : state.nextAttempt + 1;
   if (!slot.attempts.some((other) => other.job === job)) job.slots += 1;
   slot.attempts.push(attempt);
-  state.slots.setBusy(slot);
+  if (host) host.guest = attempt;
+  else state.slots.setBusy(slot);
   state.attempts.set(attempt.id, attempt);
   job.attempts.add(attempt);
   const count = end - first;
@@ -130,6 +136,7 @@ export function startAttempt(
     job: job.id,
     attempt: attempt.id,
     slot: slot.name,
+    ...(host ? { host: host.id } : undefined),
     first,
     count,
     backup,
@@ -141,11 +148,12 @@ export function startAttempt(
 
 /** Forgets an attempt that has ended; the one behind it runs now. */
 export function removeAttempt(state: SchedulerState, attempt: AttemptState): void {
-  const { job, slot } = attempt;
+  const { job, slot, host } = attempt;
   state.attempts.delete(attempt.id);
   job.attempts.delete(attempt);
   job.overlapping?.delete(attempt);
-  if (attempt.phase === "waiting") state.waiting -= 1;
+  if (attempt.phase === "waiting") stopWaiting(state, attempt);
+  if (host?.guest === attempt) host.guest = undefined;
   const wasHead = slot.attempts[0] === attempt;
   slot.attempts.splice(slot.attempts.indexOf(attempt), 1);
   if (!slot.attempts.some((other) => other.job === job)) job.slots -= 1;
@@ -231,8 +239,9 @@ export function countDemand(state: SchedulerState, job: JobState | undefined): v
 /** Tells the backend how many slots are wanted. It never asks for fewer, but for lent ones: workers stay warm. */
 export function scale(state: SchedulerState): void {
   const base = Math.max(state.scaledTo, Math.min(state.maxSlots, state.wantedSlots));
-  if (base === state.scaledTo && state.waiting === state.lent) return;
+  const lent = lentSlots(state);
+  if (base === state.scaledTo && lent === state.lent) return;
   state.scaledTo = base;
-  state.lent = state.waiting;
+  state.lent = lent;
   state.out.push({ type: "scale", slots: base + state.lent });
 }

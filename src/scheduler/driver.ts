@@ -83,7 +83,8 @@ class Driver implements Scheduler, JobHost, QueueHost {
     this.#options = options;
     const maxSlots = Math.min(options.slots ?? Number.POSITIVE_INFINITY, options.compute.maxSlots);
     const policy = { ...defaultPolicy, ...options.policy };
-    this.#state = createState({ policy, maxSlots, random: options.random });
+    const { takesGuests = false } = options.compute;
+    this.#state = createState({ policy, maxSlots, takesGuests, random: options.random });
     this.#attempts = new AttemptRuns(options.compute, this);
     options.compute.open(this.#attempts);
   }

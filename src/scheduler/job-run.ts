@@ -34,6 +34,7 @@ export function planOf(
     concurrency: options.concurrency ?? Number.POSITIVE_INFINITY,
     batch: options.batch,
     depth: options.depth ?? 0,
+    ...(options.parent === undefined ? undefined : { parent: options.parent }),
     knownLength: spec.input.knownLength,
     storeMs: spec.storeMs ?? 0,
     ...(memory ? { memory: { mb: options.memoryMb ?? memory.defaultMb, maxMb: memory.maxMb } } : undefined),

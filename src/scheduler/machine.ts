@@ -13,6 +13,8 @@ import { Slots } from "./slots.ts";
 export interface SchedulerState {
   readonly policy: Policy;
   readonly maxSlots: number;
+  /** Workers whose task waits can run something else meanwhile (ComputeBackend.takesGuests). */
+  readonly takesGuests: boolean;
   /** Jitter only. */
   readonly random: Random;
   readonly jobs: FewMap<number, JobState>;
@@ -25,7 +27,9 @@ export interface SchedulerState {
   readonly delayed: DelayedRange[];
   nextAttempt: number;
   /** Attempts whose task waits for a nested job. */
-  waiting: number;
+  readonly waiting: Set<AttemptState>;
+  /** By depth of their jobs: how many of them lend a slot. Guests have none. */
+  readonly lenders: number[];
   /** Sum of the jobs' `wantedSlots`. */
   wantedSlots: number;
   /** What the backend was told, without the lent slots. */
@@ -54,9 +58,11 @@ export interface DelayedRange {
 export function createState(options: {
   readonly policy: Policy;
   readonly maxSlots: number;
+  readonly takesGuests?: boolean;
   readonly random: Random;
 }): SchedulerState {
   return {
+    takesGuests: false,
     ...options,
     jobs: new FewMap(),
     attempts: new FewMap(),
@@ -64,7 +70,8 @@ export function createState(options: {
     ready: [],
     delayed: [],
     nextAttempt: 1,
-    waiting: 0,
+    waiting: new Set(),
+    lenders: [],
     wantedSlots: 0,
     scaledTo: 0,
     lent: 0,

@@ -27,6 +27,14 @@ export interface AttemptState {
   /** When it became the running one of its slot, or reported last. */
   progressMs: number;
   phase: "queued" | "running" | "waiting";
+  /** Jobs that its task asked for. */
+  nested: JobState[] | undefined;
+  /** It runs on the worker of this one, which waits for its job; its slot is none of the backend's then. */
+  readonly host: AttemptState | undefined;
+  /** Runs on its worker while it waits. */
+  guest: AttemptState | undefined;
+  /** Its worker has turned a guest away: the task goes on, or is over, and its word is on its way. */
+  isClosed: boolean;
   cancelling: "revoke" | "abort" | undefined;
   hasBackup: boolean;
 }

@@ -35,6 +35,8 @@ export interface Policy {
   readonly throttledAttempts: number;
   /** Throttles within this time halve the concurrency once, not once each. */
   readonly throttleMs: number;
+  /** So long after the last throttle, one worker more is tried although what runs needs none of its own. */
+  readonly probeMs: number;
   /** Where each append to a journal is a request: how long records gather, at least and at most. */
   readonly gatherMs: number;
   readonly gatherMaxMs: number;
@@ -61,6 +63,7 @@ export const defaultPolicy: Policy = {
   barrenAttempts: 10,
   throttledAttempts: 60,
   throttleMs: 1000,
+  probeMs: 10_000,
   gatherMs: 100,
   gatherMaxMs: 1000,
 };

@@ -1,7 +1,9 @@
 import { onAttemptEnded } from "./attempt-ended.ts";
 import type { Command, SchedulerEvent } from "./commands.ts";
 import { countDemand, dispatch, drawMore, enqueueJob, scale } from "./dispatch.ts";
+import { inviteGuests } from "./guests.ts";
 import { createJob, isComplete, requeue } from "./job-state.ts";
+import { startWaiting, stopWaiting } from "./lending.ts";
 import type { SchedulerState } from "./machine.ts";
 import type { JobState } from "./model.ts";
 import { endJob, failTasks } from "./outcomes.ts";
@@ -66,6 +68,7 @@ function finish(state: SchedulerState, job: JobState | undefined): Command[] {
   }
   countDemand(state, job);
   dispatch(state);
+  inviteGuests(state);
   setWake(state);
   // Last: a backend may answer at once, and take away a slot that has just been given work.
   scale(state);
@@ -88,6 +91,8 @@ function onJobAdded(state: SchedulerState, event: Extract<SchedulerEvent, { type
   const { plan, decided } = event;
   const job = createJob(event.job, plan, decided?.ranges ?? []);
   state.jobs.set(job.id, job);
+  const parent = plan.parent === undefined ? undefined : state.attempts.get(plan.parent);
+  if (parent) (parent.nested ??= []).push(job);
   // Its driver died between recording the failure and the end.
   if (plan.stopOnFailure && decided?.failedIndex !== undefined)
     endJob(state, job, "failed", decided.failedIndex);
@@ -155,7 +160,7 @@ function onWaiting(state: SchedulerState, id: number): void {
   const attempt = state.attempts.get(id);
   if (attempt?.phase !== "running") return;
   attempt.phase = "waiting";
-  state.waiting += 1;
+  startWaiting(state, attempt);
   for (const behind of attempt.slot.attempts) {
     if (behind !== attempt && !behind.cancelling) {
       behind.cancelling = "revoke";
@@ -169,7 +174,7 @@ function onResumed(state: SchedulerState, id: number): void {
   if (attempt?.phase !== "waiting") return;
   attempt.phase = "running";
   attempt.progressMs = state.nowMs;
-  state.waiting -= 1;
+  stopWaiting(state, attempt);
 }
 
 function onTick(state: SchedulerState): void {

@@ -1,6 +1,7 @@
 import { affordableTasks } from "./budget.ts";
-import { busySlots, dispatch, enqueueJob, startAttempt } from "./dispatch.ts";
+import { dispatch, enqueueJob, startAttempt } from "./dispatch.ts";
 import { knownTasks, requeue } from "./job-state.ts";
+import { mayStart } from "./lending.ts";
 import type { SchedulerState } from "./machine.ts";
 import type { AttemptState, JobState } from "./model.ts";
 import { wantsBackup } from "./policy.ts";
@@ -48,10 +49,12 @@ function startBackups(state: SchedulerState): void {
   for (const attempt of state.attempts.values()) {
     if (!mayBackUp(state, attempt)) continue;
     const slot = state.slots.peekIdle();
-    if (!slot || busySlots(state) >= state.limit) return;
+    if (!slot || !mayStart(state, attempt.job.plan.depth)) return;
     attempt.hasBackup = true;
     overlap(attempt.job, attempt);
-    const backup = startAttempt(state, attempt.job, slot, attempt.cursor, attempt.cursor + 1, true);
+    const backup = startAttempt(state, attempt.job, slot, attempt.cursor, attempt.cursor + 1, {
+      backup: true,
+    });
     backup.hasBackup = true;
     overlap(attempt.job, backup);
   }

@@ -88,11 +88,16 @@ export class SchedulerBench {
       readonly memory?: { readonly defaultMb: number; readonly maxMb: number };
       /** Workers cost something, and have SIM_MEMORY_MB. */
       readonly prices?: ComputePrices;
+      /** The most workers at a time; their waiting tasks take guests. */
+      readonly quota?: number;
+      /** The most slots, lent ones included. */
+      readonly mostSlots?: number;
+      readonly seed?: number;
     } = {},
   ) {
     this.process = new SimProcess(this.world, options.name ?? "driver");
     this.store = options.store ?? openMemoryStore();
-    const dice = new Dice(seededRandom(1));
+    const dice = new Dice(seededRandom(options.seed ?? 1));
     this.compute = new SimCompute({
       world: this.world,
       driver: this.process,
@@ -100,6 +105,8 @@ export class SchedulerBench {
       dice,
       maxSlots: options.slots ?? 2,
       faults: { ...HEALTHY, ...options.faults },
+      quota: options.quota,
+      mostSlots: options.mostSlots,
       ...(options.memory ? { memory: options.memory } : {}),
       ...(options.prices ? { prices: options.prices } : {}),
       scriptOf: (_journal, number) => this.#scripts.get(number)!,
@@ -116,7 +123,7 @@ export class SchedulerBench {
     });
     this.scheduler = createScheduler({
       clock: this.process.clock,
-      random: seededRandom(2),
+      random: seededRandom((options.seed ?? 1) + 1),
       compute: this.compute,
       defer: (callback) => void this.process.after(0, callback),
       probe: { before: () => {}, after: checkInvariants },

@@ -62,7 +62,7 @@ function machinePhases(state: SchedulerState): MachinePhase[] {
   phases.push(state.slots.idle > 0 ? "idle slots" : "all busy");
   if (state.limit < Number.POSITIVE_INFINITY) phases.push("throttled");
   if (state.delayed.length > 0) phases.push("retries pending");
-  if (state.waiting > 0) phases.push("slots lent");
+  if (state.waiting.size > 0) phases.push("slots lent");
   return phases;
 }
 

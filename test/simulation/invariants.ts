@@ -6,11 +6,16 @@ import { RangeSet } from "../../src/scheduler/range-set.ts";
 export function checkInvariants(state: SchedulerState): void {
   let waiting = 0;
   for (const attempt of state.attempts.values()) {
-    if (attempt.phase === "waiting") waiting += 1;
+    if (attempt.phase === "waiting") {
+      waiting += 1;
+      check(state.waiting.has(attempt), `attempt ${attempt.id} waits, and nobody knows`);
+    }
+    const { host } = attempt;
+    check(!host || host.guest === attempt, `attempt ${attempt.id} isn't its host's guest`);
     check(attempt.slot.attempts.includes(attempt), `attempt ${attempt.id} isn't on its slot`);
     check(attempt.job.attempts.has(attempt), `attempt ${attempt.id} isn't its job's`);
   }
-  check(waiting === state.waiting, `${waiting} attempts wait, not ${state.waiting}`);
+  check(waiting === state.waiting.size, `${waiting} attempts wait, not ${state.waiting.size}`);
   for (const job of state.jobs.values()) checkJob(state, job);
 }
 

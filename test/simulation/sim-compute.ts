@@ -83,6 +83,7 @@ export class SimCompute implements ComputeBackend {
   declare readonly prices?: ComputePrices;
   readonly description = "simulated";
   readonly maxSlots: number;
+  declare readonly takesGuests?: true;
   declare readonly memory?: { readonly defaultMb: number; readonly maxMb: number };
   readonly #world: World;
   readonly #driver: SimProcess;
@@ -91,6 +92,8 @@ export class SimCompute implements ComputeBackend {
   readonly #faults: ComputeFaults;
   readonly #scriptOf: (journalId: string, jobNumber: number) => TaskScript;
   readonly #watcher: ComputeWatcher;
+  readonly #quota: number;
+  readonly #mostSlots: number;
   readonly #slots = new Map<string, SimSlot>();
   readonly #attempts = new Map<number, SimAttempt>();
   #events!: ComputeEvents;
@@ -109,7 +112,14 @@ export class SimCompute implements ComputeBackend {
     watcher: ComputeWatcher;
     memory?: { readonly defaultMb: number; readonly maxMb: number };
     prices?: ComputePrices;
+    /** So many workers run at a time, whatever is asked: the others are throttled. Waiting tasks take guests then. */
+    quota?: number | undefined;
+    /** The most slots that it offers, lent ones included. */
+    mostSlots?: number | undefined;
   }) {
+    this.#quota = options.quota ?? Number.POSITIVE_INFINITY;
+    this.#mostSlots = options.mostSlots ?? Number.POSITIVE_INFINITY;
+    if (options.quota !== undefined) this.takesGuests = true;
     if (options.prices) this.prices = options.prices;
     if (options.memory) this.memory = options.memory;
     this.#world = options.world;
@@ -127,7 +137,7 @@ export class SimCompute implements ComputeBackend {
   }
 
   scale(slots: number): void {
-    this.#wanted = slots;
+    this.#wanted = Math.min(slots, this.#mostSlots);
     this.#adjust();
   }
 
@@ -142,8 +152,8 @@ export class SimCompute implements ComputeBackend {
     }
   }
 
-  #addSlot(): void {
-    const slot: SimSlot = {
+  #newSlot(): SimSlot {
+    return {
       name: `${this.#driver.name}-${this.#named++}`,
       queue: [],
       current: undefined,
@@ -155,6 +165,10 @@ export class SimCompute implements ComputeBackend {
       lastToDriverMs: 0,
       lastToWorkerMs: 0,
     };
+  }
+
+  #addSlot(): void {
+    const slot = this.#newSlot();
     this.#slots.set(slot.name, slot);
     this.#tell(slot, () => {
       if (!slot.gone) this.#events.offer(slot.name, this.#faults.queue);
@@ -183,6 +197,7 @@ export class SimCompute implements ComputeBackend {
       for (const attempt of [...this.#attempts.values()]) {
         if (attempt.slot !== slot) continue;
         attempt.state = "ended";
+        this.#endGuests(attempt);
         this.#attempts.delete(attempt.invocation.attempt);
         const end = {
           kind: "lost",
@@ -198,11 +213,11 @@ export class SimCompute implements ComputeBackend {
 
   start(invocation: Invocation): void {
     this.#watcher.starts(invocation);
-    const slot = this.#slots.get(invocation.slot);
+    const slot = this.#slotFor(invocation);
     if (!slot || slot.gone) {
       // It crossed the withdrawal.
       const end = {
-        kind: "lost",
+        kind: invocation.host === undefined ? "lost" : "revoked",
         startedTask: undefined,
         evidence: "simulated: there is no such slot",
       } as const;
@@ -240,6 +255,23 @@ export class SimCompute implements ComputeBackend {
       slot.queue.push(attempt);
       this.#next(slot);
     });
+  }
+
+  /** A guest has a process of its own beside its host's. */
+  #slotFor({ slot, host }: Invocation): SimSlot | undefined {
+    if (host === undefined) return this.#slots.get(slot);
+    const at = this.#attempts.get(host);
+    if (at?.state !== "running") return undefined;
+    for (const other of this.#guestsOf(at)) {
+      this.#watcher.problem(`attempt ${host} has a guest already, ${other.invocation.attempt}`);
+    }
+    return this.#newSlot();
+  }
+
+  #guestsOf({ invocation }: SimAttempt): SimAttempt[] {
+    return [...this.#attempts.values()].filter(
+      (one) => one.invocation.host === invocation.attempt && one.state !== "ended",
+    );
   }
 
   cancel(id: number, how: "revoke" | "abort"): void {
@@ -301,10 +333,21 @@ export class SimCompute implements ComputeBackend {
     if (attempt.state === "ended") return;
     attempt.state = "ended";
     const id = attempt.invocation.attempt;
+    this.#endGuests(attempt);
     this.#tell(attempt.slot, () => {
       if (!this.#attempts.delete(id)) return;
       this.#tellEnd(attempt, end);
     });
+  }
+
+  /** They go with the worker that they are guests of. */
+  #endGuests(host: SimAttempt): void {
+    for (const guest of this.#guestsOf(host)) {
+      guest.stop?.();
+      const startedTask = guest.state === "running" ? guest.task : undefined;
+      guest.slot.queue.length = 0;
+      this.#end(guest, { kind: "lost", startedTask, evidence: "simulated: its host is over" });
+    }
   }
 
   #tellEnd({ invocation, slot, runsSinceMs }: SimAttempt, end: AttemptEnd): void {
@@ -336,7 +379,7 @@ export class SimCompute implements ComputeBackend {
     attempt.runsSinceMs = this.#world.nowMs;
     const { invocation } = attempt;
     const script = this.#scriptOf(invocation.job.journalId, invocation.job.number);
-    const refused = this.#refusal(script);
+    const refused = this.#refusal(script, invocation);
     if (refused) {
       this.#end(attempt, refused);
       this.#free(slot);
@@ -351,7 +394,13 @@ export class SimCompute implements ComputeBackend {
     });
   }
 
-  #refusal(script: TaskScript): AttemptEnd | undefined {
+  #refusal(script: TaskScript, { host }: Invocation): AttemptEnd | undefined {
+    const inUse = [...this.#attempts.values()].filter(
+      (one) => one.state === "running" && one.invocation.host === undefined,
+    ).length;
+    if (host === undefined && inUse > this.#quota) {
+      return { kind: "throttled", startedTask: undefined, evidence: "simulated: the quota is used up" };
+    }
     if (script.unloadable) return { kind: "unloadable", error: Buffer.from("simulated: no such module") };
     const nothing = { startedTask: undefined, evidence: "simulated" };
     if (this.#dice.chance(this.#faults.throttled)) return { kind: "throttled", ...nothing };

@@ -76,6 +76,7 @@ const BACKENDS: readonly Backend[] = [
       "open-early.ts",
       "compute/lambda/environment.ts",
       "compute/lambda/handler.ts",
+      "compute/relay/guest.ts",
       "compute/relay/relayed-attempt.ts",
       "compute/relay/relayed-run.ts",
       "compute/relay/supervisor.ts",

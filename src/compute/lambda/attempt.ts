@@ -1,45 +1,33 @@
-import type { Clock } from "../../clock.ts";
 import { KingletError } from "../../errors.ts";
-import type { ObjectStore } from "../../storage/contract.ts";
-import type { AttemptEnd, AttemptUsage, ComputeEvents, Invocation } from "../contract.ts";
+import type { AttemptEnd, AttemptUsage, Invocation } from "../contract.ts";
 import { OrderWriter } from "../relay/control.ts";
 import { RelayedAttempt } from "../relay/relayed-attempt.ts";
-import type { InvokeEnd, LambdaClient, RunningInvoke } from "./client.ts";
-import type { ResolvedAwsOptions, WorkerFunction } from "./deploy/contract.ts";
+import type { InvokeEnd, RunningInvoke } from "./client.ts";
+import type { WorkerFunction } from "./deploy/contract.ts";
 import { deletedMeanwhile, endOfDeath, noSuchRegion, refusalOf, wrongVersion } from "./failures.ts";
-import { encodePayload, isOfThisMake, type PayloadParts } from "./payload.ts";
-import { recover } from "./recover.ts";
-
-export interface AttemptHost {
-  readonly aws: ResolvedAwsOptions;
-  readonly client: LambdaClient;
-  readonly clock: Clock;
-  readonly store: ObjectStore;
-  readonly location: PayloadParts["store"];
-  readonly events: ComputeEvents;
-  /** Values of the secrets that this program knows. */
-  secrets(): Readonly<Record<string, string>>;
-  /** `again`: it was there, and isn't any more. @throws KingletError */
-  functionFor(invocation: Invocation, again?: boolean): Promise<WorkerFunction>;
-  startFailure(functionName: string, sinceMs: number): Promise<string | undefined>;
-  /** An error as the codec's bytes. */
-  encodeError(error: unknown): Uint8Array;
-  over(attempt: LambdaAttempt): void;
-}
+import { encodePayload, isOfThisMake } from "./payload.ts";
+import { lostOrAnothers, recover } from "./recover.ts";
+import {
+  type AttemptHost,
+  DEFAULT_GRACE_MS,
+  OBEYS_WITHIN_MS,
+  type RootAttempt,
+  type RunningAttempt,
+} from "./running.ts";
 
 type Failure = Exclude<AttemptEnd, { kind: "ok" | "unloadable" }>;
 
-/** A running task is told to stop, then stopped by force; its word must be here so long after that. */
-const OBEYS_WITHIN_MS = 10_000;
-const DEFAULT_GRACE_MS = 250;
 const NOTHING_STARTED = { startedTask: undefined } as const;
 
 /** One attempt on Lambda, from its invoke to its one end, whatever happens on the way. */
-export class LambdaAttempt {
+export class LambdaAttempt implements RunningAttempt, RootAttempt {
   readonly invocation: Invocation & { readonly logId: string };
+  readonly orders: OrderWriter;
+  readonly root = this;
+  /** What happened to its connection. */
+  brokenBy: string | undefined;
   readonly #host: AttemptHost;
   readonly #relayed: RelayedAttempt;
-  readonly #orders: OrderWriter;
   #running: RunningInvoke | undefined;
   #sinceMs = 0;
   #limitMs = 0;
@@ -52,9 +40,20 @@ export class LambdaAttempt {
     this.invocation = invocation;
     this.#host = host;
     const { store, events, clock } = host;
-    this.#relayed = new RelayedAttempt({ invocation, store, events, nowMs: () => clock.nowMs() });
+    this.#relayed = new RelayedAttempt({
+      invocation,
+      store,
+      events,
+      nowMs: () => clock.nowMs(),
+      onGuest: (attempt, frame) => host.onGuest(attempt, frame),
+    });
     const { journalPrefix, logId } = invocation;
-    this.#orders = new OrderWriter({ store, journalPrefix, logId });
+    this.orders = new OrderWriter({ store, journalPrefix, logId });
+  }
+
+  /** Its environment is gone by then, milliseconds since the epoch. */
+  get untilMs(): number {
+    return this.#sinceMs + this.#limitMs;
   }
 
   start(): void {
@@ -70,14 +69,14 @@ export class LambdaAttempt {
       this.#end({ kind, ...NOTHING_STARTED, evidence: `${kind} before it started` });
     } else if (how === "abort") {
       this.#cancelled = true;
-      this.#orders.give({ abort: { graceMs } }).catch(() => {});
+      this.orders.give({ abort: { graceMs } }).catch(() => {});
       this.#stopTimer?.();
       this.#stopTimer = this.#host.clock.after(graceMs + OBEYS_WITHIN_MS, () => this.#letGo());
     }
   }
 
   reply(requestId: number, payload: Uint8Array): void {
-    this.#orders.reply(requestId, payload).catch((error) => {
+    this.orders.reply(requestId, payload).catch((error) => {
       const evidence = `the answer to its request could not be stored: ${error}`;
       this.#breakOff({ kind: "lost", ...this.#relayed.cutOff(), evidence });
     });
@@ -85,7 +84,7 @@ export class LambdaAttempt {
 
   /** Ends it at once; the environment stops when it sees the order, which has been given once this resolves. */
   async close(): Promise<void> {
-    const stopped = this.#running ? this.#orders.give({ abort: { graceMs: 0 } }) : undefined;
+    const stopped = this.#running ? this.orders.give({ abort: { graceMs: 0 } }) : undefined;
     this.#breakOff({ kind: "cancelled", ...this.#relayed.cutOff(), evidence: "the pool was closed" });
     await stopped?.catch(() => {});
   }
@@ -121,7 +120,7 @@ export class LambdaAttempt {
       store: location,
       invocation: this.invocation,
       secrets: secrets(),
-      putInputs: (inputs) => this.#orders.putInputs(inputs),
+      putInputs: (inputs) => this.orders.putInputs(inputs),
     });
   }
 
@@ -152,13 +151,9 @@ export class LambdaAttempt {
     return this.#dead(end);
   }
 
-  /** Its worker could not store an outcome: perhaps because another one, which was given the attempt too, has. */
   async #lost(end: Failure): Promise<AttemptEnd> {
-    const before = this.#relayed.cursor;
-    if (await this.#relayed.readLog()) return { kind: "ok" };
-    const { logIsThere, cursor } = this.#relayed;
-    const isAnothers = logIsThere && (cursor > before || before === this.invocation.first);
-    return isAnothers ? this.#recover("another worker was given the attempt too") : end;
+    const found = await lostOrAnothers(this.#relayed, this.invocation.first, end);
+    return found ?? this.#recover("another worker was given the attempt too");
   }
 
   /** Lambda says that the function is over, which didn't say so itself. */
@@ -185,12 +180,14 @@ export class LambdaAttempt {
 
   #recover(why: string): Promise<AttemptEnd> {
     const { clock } = this.#host;
+    this.brokenBy = why;
+    this.#host.connectionLost(this, why);
     return recover({
       relayed: this.#relayed,
-      orders: this.#orders,
+      orders: this.orders,
       clock,
       why,
-      untilMs: this.#sinceMs + this.#limitMs,
+      untilMs: this.untilMs,
       isOver: () => this.#over,
     });
   }
@@ -216,7 +213,7 @@ export class LambdaAttempt {
     const told = this.#cancelled && end.kind === "lost" ? { ...end, kind: "cancelled" as const } : end;
     this.#host.over(this);
     this.#host.events.ended(this.invocation.attempt, told, this.#usage());
-    void this.#orders.cleanUp();
+    void this.orders.cleanUp();
   }
 
   #usage(): AttemptUsage | undefined {

@@ -4,11 +4,13 @@ import type { ObjectStore } from "../../storage/contract.ts";
 import type { StoreLocation } from "../../storage/locate.ts";
 import type { ComputeBackend, ComputeEvents, Invocation, WorkerTarget } from "../contract.ts";
 import { machineMemoryMb } from "../relay/memory.ts";
-import { type AttemptHost, LambdaAttempt } from "./attempt.ts";
+import { LambdaAttempt } from "./attempt.ts";
 import { createLambdaClient, type LambdaClient } from "./client.ts";
 import type { ResolvedAwsOptions, WorkerFunction, WorkerFunctions } from "./deploy/contract.ts";
+import { GuestAttempt } from "./guest.ts";
 import { lambdaFacts } from "./options.ts";
 import { copiesFor, Ramp } from "./ramp.ts";
+import type { AttemptHost, RootAttempt, RunningAttempt } from "./running.ts";
 
 export interface LambdaBackendOptions {
   readonly aws: ResolvedAwsOptions;
@@ -59,6 +61,7 @@ class LambdaBackend implements ComputeBackend, AttemptHost {
   readonly target: WorkerTarget;
   readonly memory: { readonly defaultMb: number; readonly maxMb: number };
   readonly maxTaskMs: number;
+  readonly takesGuests = true;
   readonly aws: ResolvedAwsOptions;
   readonly client: LambdaClient;
   readonly clock: Clock;
@@ -71,7 +74,7 @@ class LambdaBackend implements ComputeBackend, AttemptHost {
   readonly #id: string;
   readonly #ramp: Ramp;
   readonly #slots = new Map<string, LambdaSlot>();
-  readonly #attempts = new Map<number, LambdaAttempt>();
+  readonly #attempts = new Map<number, RunningAttempt>();
   readonly #found = new Map<string, Promise<WorkerFunction>>();
   #events: ComputeEvents | undefined;
   #wanted = 0;
@@ -165,6 +168,10 @@ class LambdaBackend implements ComputeBackend, AttemptHost {
   // — attempts
 
   start(invocation: Invocation): void {
+    if (invocation.host !== undefined) {
+      this.#startGuest(invocation, invocation.host);
+      return;
+    }
     const slot = this.#slots.get(invocation.slot);
     if (!slot || this.#closed) {
       const evidence = slot ? "the pool is closed" : `there is no slot ${invocation.slot}`;
@@ -173,11 +180,43 @@ class LambdaBackend implements ComputeBackend, AttemptHost {
       );
       return;
     }
-    const logId = `${this.#id}-${invocation.attempt}`;
-    const attempt = new LambdaAttempt({ ...invocation, logId }, this);
+    const attempt = new LambdaAttempt(this.#withLog(invocation), this);
     this.#attempts.set(invocation.attempt, attempt);
     slot.attempts.add(invocation.attempt);
     attempt.start();
+  }
+
+  #startGuest(invocation: Invocation, hostAttempt: number): void {
+    const host = this.#attempts.get(hostAttempt);
+    if (!host || this.#closed) {
+      const evidence = `attempt ${hostAttempt} is over`;
+      queueMicrotask(() =>
+        this.events.ended(invocation.attempt, { kind: "revoked", startedTask: undefined, evidence }),
+      );
+      return;
+    }
+    const guest = new GuestAttempt(this.#withLog(invocation), host, this);
+    this.#attempts.set(invocation.attempt, guest);
+    guest.start();
+  }
+
+  #withLog(invocation: Invocation): Invocation & { readonly logId: string } {
+    return { ...invocation, logId: `${this.#id}-${invocation.attempt}` };
+  }
+
+  onGuest(attempt: number, frame: Uint8Array): void {
+    const guest = this.#attempts.get(attempt);
+    if (guest instanceof GuestAttempt) guest.push(frame);
+  }
+
+  connectionLost(root: RootAttempt, why: string): void {
+    for (const guest of this.#guestsIn(root)) guest.connectionLost(why);
+  }
+
+  #guestsIn(root: RootAttempt): GuestAttempt[] {
+    return [...this.#attempts.values()].filter(
+      (one) => one instanceof GuestAttempt && one.root === root,
+    ) as GuestAttempt[];
   }
 
   cancel(attempt: number, how: "revoke" | "abort", graceMs?: number): void {
@@ -190,8 +229,10 @@ class LambdaBackend implements ComputeBackend, AttemptHost {
   }
 
   /** Called by an attempt just before it tells its end. */
-  over({ invocation }: LambdaAttempt): void {
+  over(attempt: RunningAttempt): void {
+    const { invocation } = attempt;
     this.#attempts.delete(invocation.attempt);
+    if (attempt instanceof LambdaAttempt) for (const guest of this.#guestsIn(attempt)) void guest.rootEnded();
     const slot = this.#slots.get(invocation.slot);
     slot?.attempts.delete(invocation.attempt);
     if (slot?.retiring && slot.attempts.size === 0) {

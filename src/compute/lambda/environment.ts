@@ -2,7 +2,6 @@ import type { Clock } from "../../clock.ts";
 import type { ObjectStore } from "../../storage/contract.ts";
 import type { StoreLocation } from "../../storage/locate.ts";
 import { version } from "../../version.ts";
-import type { Invocation } from "../contract.ts";
 import { encodeFrame } from "../local/protocol.ts";
 import type { StartedProcess } from "../local/start-process.ts";
 import { FRAME_STARTED, RELAY_PROTOCOL } from "../relay/protocol.ts";
@@ -50,7 +49,8 @@ export class Environment {
     const { clock } = this.#options;
     const work: RelayedWork = {
       store: payload.store,
-      invocation: await this.#invocationOf(payload),
+      invocation: { ...payload.invocation, slot: "", inputs: await this.#inputsOf(payload) },
+      ...(payload.secrets ? { secrets: payload.secrets } : {}),
       deadline: { atMs: facts.deadlineMs, limitMs: facts.deadlineMs - clock.nowMs() },
       ...(facts.startMs === undefined ? {} : { startMs: facts.startMs }),
     };
@@ -59,15 +59,6 @@ export class Environment {
 
   close(): Promise<void> {
     return this.#supervisor.close();
-  }
-
-  async #invocationOf(payload: InvokePayload): Promise<Invocation & { readonly logId: string }> {
-    const { invocation, secrets = {} } = payload;
-    const { env } = invocation.options;
-    const hasSecrets = Object.keys(secrets).length > 0;
-    // The values of secrets are the task's alone, and gone after it.
-    const options = hasSecrets ? { ...invocation.options, env: { ...secrets, ...env } } : invocation.options;
-    return { ...invocation, slot: "", options, inputs: await this.#inputsOf(payload) };
   }
 
   async #inputsOf({ inputs, inputsKey, store }: InvokePayload): Promise<Uint8Array> {

@@ -60,6 +60,7 @@ export function lambdaFacts(aws: ResolvedAwsOptions, slots: number, maxSlots: nu
     memory: { defaultMb: aws.memoryMb, maxMb: aws.functionName ? aws.memoryMb : aws.maxMemoryMb },
     maxTaskMs: aws.timeoutS * 1000,
     prices: lambdaPrices(aws),
+    takesGuests: true as const,
   } satisfies KnownBefore;
 }
 

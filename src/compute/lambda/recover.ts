@@ -57,3 +57,18 @@ export async function recover(recovery: Recovery): Promise<AttemptEnd> {
   const cutOff = relayed.started ? relayed.cutOff() : { ...relayed.cutOff(), mayHaveStarted: true as const };
   return { kind: "lost", ...cutOff, evidence: `${why}; it left no outcome, and its worker says nothing` };
 }
+
+/**
+ * A worker says that it could not store an outcome: perhaps because another one, which was given the attempt too, has.
+ * Undefined: so it is, and that one may still be at work.
+ */
+export async function lostOrAnothers(
+  relayed: RelayedAttempt,
+  first: number,
+  end: AttemptEnd,
+): Promise<AttemptEnd | undefined> {
+  const before = relayed.cursor;
+  if (await relayed.readLog()) return { kind: "ok" };
+  const { logIsThere, cursor } = relayed;
+  return logIsThere && (cursor > before || before === first) ? undefined : end;
+}

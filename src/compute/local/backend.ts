@@ -26,8 +26,10 @@ export interface LocalBackendOptions {
   readonly started?: StartedProcess;
   /** False: no process sees to it that none outlives this one; where all end together anyway. Default true. */
   readonly guarded?: boolean;
-  /** A folder that is emptied before each task. */
+  /** A folder that is emptied before each task of the first slot: those of others run beside one of its tasks. */
   readonly scratch?: string | undefined;
+  /** Memory of all workers together, beside what each may use: who came last is stopped. */
+  readonly togetherMb?: number;
 }
 
 export interface LocalComputeBackend extends ComputeBackend {
@@ -37,6 +39,7 @@ export interface LocalComputeBackend extends ComputeBackend {
 
 /** Attempts that a slot takes beside the one that runs. */
 const QUEUE = 1;
+const FIRST_SLOT = "local-0";
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
@@ -57,7 +60,7 @@ class LocalBackend implements LocalComputeBackend {
   readonly target: WorkerTarget | undefined;
   readonly #options: LocalBackendOptions;
   readonly #guard: Guard;
-  readonly #memoryWatch = new MemoryWatch();
+  readonly #memoryWatch: MemoryWatch;
   readonly #slots = new Map<string, Slot>();
   /** Has a worker already, but wasn't asked for yet. */
   #warmSlot: Slot | undefined;
@@ -76,12 +79,13 @@ class LocalBackend implements LocalComputeBackend {
   constructor(options: LocalBackendOptions) {
     this.#options = options;
     this.#guard = new Guard(options.guarded);
+    this.#memoryWatch = new MemoryWatch(options.togetherMb);
     this.#started = options.started;
     this.target = options.target;
     this.maxSlots = options.slots ?? os.availableParallelism();
     this.#host = {
       events: this.#relay(),
-      spawn: (memoryMb, events) => this.#spawn(memoryMb, events),
+      spawn: (slot, memoryMb, events) => this.#spawn(slot, memoryMb, events),
       kernelKilled: () => this.#kernelKilled(),
       attemptEnded: () => this.#count(-1),
       retired: (slot) => {
@@ -98,7 +102,7 @@ class LocalBackend implements LocalComputeBackend {
   open(events: ComputeEvents): void {
     this.#events = events;
     if (!this.#options.warm) return;
-    this.#warmSlot = new Slot("local-0", this.#host);
+    this.#warmSlot = new Slot(FIRST_SLOT, this.#host);
     this.#warmSlot.warmUp();
   }
 
@@ -181,10 +185,11 @@ class LocalBackend implements LocalComputeBackend {
     return slot;
   }
 
-  #spawn(memoryMb: number | undefined, events: WorkerEvents): WorkerProcess {
-    const { store, scratch, execPath = process.execPath, execArgv = process.execArgv } = this.#options;
+  #spawn(slot: string, memoryMb: number | undefined, events: WorkerEvents): WorkerProcess {
+    const { store, execPath = process.execPath, execArgv = process.execArgv } = this.#options;
     const started = this.#started?.memoryMb === memoryMb ? this.#started : undefined;
     if (started) this.#started = undefined;
+    const scratch = slot === FIRST_SLOT ? this.#options.scratch : undefined;
     const settings = { store, scratch, guard: this.#guard, memoryMb, execPath, execArgv, started };
     const exit = Promise.withResolvers<void>();
     this.#exits.add(exit.promise);

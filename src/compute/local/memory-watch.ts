@@ -16,7 +16,13 @@ export interface WatchedProcess {
  */
 export class MemoryWatch {
   readonly #watched = new Set<WatchedProcess>();
+  /** Of all together. */
+  readonly #togetherMb: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+
+  constructor(togetherMb?: number) {
+    this.#togetherMb = togetherMb;
+  }
 
   add(watched: WatchedProcess): void {
     this.#watched.add(watched);
@@ -34,11 +40,28 @@ export class MemoryWatch {
   }
 
   #look(): void {
+    let togetherBytes = 0;
     for (const watched of this.#watched) {
       if (watched.pid === undefined) continue;
-      if (process.platform === "linux") this.#judge(watched, privateBytes(watched.pid));
-      else askPs(watched.pid, (sizeBytes) => this.#judge(watched, sizeBytes));
+      if (process.platform === "linux") {
+        const sizeBytes = privateBytes(watched.pid);
+        togetherBytes += sizeBytes ?? 0;
+        this.#judge(watched, sizeBytes);
+      } else askPs(watched.pid, (sizeBytes) => this.#judge(watched, sizeBytes));
     }
+    if (this.#watched.size > 1) this.#judgeAll(togetherBytes);
+  }
+
+  /** Who came last has what others left: to it the memory is too little. */
+  #judgeAll(togetherBytes: number): void {
+    const togetherMb = this.#togetherMb;
+    if (togetherMb === undefined || togetherBytes <= togetherMb * MIB) return;
+    const last = [...this.#watched].pop();
+    if (!last || !this.#watched.delete(last)) return;
+    const usedMb = Math.ceil(togetherBytes / MIB);
+    last.exceeded(
+      `it and the task that it ran beside used ${usedMb} MiB of memory, the limit is ${togetherMb}`,
+    );
   }
 
   #judge(watched: WatchedProcess, sizeBytes: number | undefined): void {

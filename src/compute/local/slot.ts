@@ -24,7 +24,7 @@ import type { ProcessExit, WorkerProcess } from "./worker-process.ts";
 /** What a slot needs of the backend around it. */
 export interface SlotHost {
   readonly events: ComputeEvents;
-  readonly spawn: SpawnWorker;
+  spawn(slot: string, ...how: Parameters<SpawnWorker>): WorkerProcess;
   /** Whether the kernel has killed for want of memory since this was last asked. */
   kernelKilled(): boolean;
   attemptEnded(): void;
@@ -60,7 +60,7 @@ export class Slot {
   constructor(id: string, host: SlotHost) {
     this.id = id;
     this.#host = host;
-    this.#seat = new WorkerSeat(host.spawn, {
+    this.#seat = new WorkerSeat((...how) => host.spawn(id, ...how), {
       ready: () => {
         this.#startFailures = 0;
       },

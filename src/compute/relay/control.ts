@@ -25,12 +25,16 @@ const keyOf = ({ journalPrefix, logId }: ControlPlace, part: string): string =>
 
 export const inputsKey = (place: ControlPlace): string => keyOf(place, "inputs");
 
+/** Stands in the place of one that was withdrawn. */
+const NO_GUEST = new Uint8Array(0);
+
 /** The driver's side. */
 export class OrderWriter {
   readonly #place: ControlPlace;
   #orders: Orders = {};
   /** Keys that were written. */
   readonly #keys = new Set<string>();
+  #guests = 0;
   /** One put after the other: the last orders must be the ones that stay. */
   #putting: Promise<unknown> = Promise.resolve();
 
@@ -47,6 +51,19 @@ export class OrderWriter {
   /** @throws StoreError */
   reply(requestId: number, payload: Uint8Array): Promise<unknown> {
     return this.#put(`reply-${requestId}`, payload);
+  }
+
+  /** An invocation that is to run beside it. @returns its number @throws StoreError */
+  async invite(guest: Uint8Array): Promise<number> {
+    this.#guests += 1;
+    const number = this.#guests;
+    await this.#put(`guest-${number}`, guest);
+    return number;
+  }
+
+  /** Nobody needs that guest any more. @throws StoreError */
+  withdraw(number: number): Promise<unknown> {
+    return this.#put(`guest-${number}`, NO_GUEST);
   }
 
   /** Inputs that are too long for the message itself; their key. @throws StoreError */
@@ -98,6 +115,11 @@ export class OrderReader {
   /** @throws StoreError */
   reply(requestId: number): Promise<Uint8Array | undefined> {
     return find(this.#place, `reply-${requestId}`);
+  }
+
+  /** The guest of this number, from 1; empty where it was withdrawn. @throws StoreError */
+  guest(number: number): Promise<Uint8Array | undefined> {
+    return find(this.#place, `guest-${number}`);
   }
 
   /** @throws StoreError */

@@ -3,7 +3,8 @@ import type { AttemptEnd, ConsoleLine } from "../contract.ts";
 
 /**
  * What a supervisor, which runs an attempt on another machine, tells its driver as it happens: frames as between driver
- * and local worker (local/protocol.ts), all of one attempt. STARTED comes first, ENDED last.
+ * and local worker (local/protocol.ts), all of one attempt. STARTED comes first, ENDED last. Those of its guests, which
+ * run beside it while it waits (Invocation.host), come in between, in frames of their own.
  */
 export const FRAME_STARTED = 64;
 export const FRAME_ALIVE = 65;
@@ -11,9 +12,11 @@ export const FRAME_OUTCOMES = 66;
 export const FRAME_CONSOLE = 67;
 export const FRAME_REQUEST = 68;
 export const FRAME_ENDED = 69;
+/** A frame of a guest's is its body; on the way down, in the store: an invocation, its inputs the body. */
+export const FRAME_GUEST = 70;
 
 /** Raised whenever drivers and supervisors wouldn't understand each other any more. */
-export const RELAY_PROTOCOL = 1;
+export const RELAY_PROTOCOL = 2;
 
 /** A driver hears of a supervisor at least this often. */
 export const ALIVE_EVERY_MS = 10_000;
@@ -54,6 +57,10 @@ export interface RequestHead {
 export interface EndedHead {
   readonly end: Exclude<AttemptEnd, { kind: "unloadable" }> | { readonly kind: "unloadable" };
   readonly billedMs: number;
+}
+
+export interface GuestHead {
+  readonly attempt: number;
 }
 
 /** Longer runs are not repeated on the way to the driver. */

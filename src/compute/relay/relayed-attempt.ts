@@ -12,9 +12,11 @@ import {
   FRAME_ALIVE,
   FRAME_CONSOLE,
   FRAME_ENDED,
+  FRAME_GUEST,
   FRAME_OUTCOMES,
   FRAME_REQUEST,
   FRAME_STARTED,
+  type GuestHead,
   type OutcomesHead,
   type RequestHead,
   type StartedHead,
@@ -31,6 +33,8 @@ export interface RelayedAttemptParts {
   readonly store: ObjectStore;
   readonly events: Pick<ComputeEvents, "progressed" | "console" | "request">;
   readonly nowMs: () => number;
+  /** A frame of an attempt that runs beside it. */
+  readonly onGuest?: (attempt: number, frame: Uint8Array) => void;
 }
 
 /**
@@ -149,6 +153,9 @@ export class RelayedAttempt {
         break;
       case FRAME_REQUEST:
         events.request(attempt, (head as RequestHead).requestId, body);
+        break;
+      case FRAME_GUEST:
+        this.#parts.onGuest?.((head as GuestHead).attempt, body);
         break;
       case FRAME_ENDED:
         this.#endedBy(head as EndedHead, body);

@@ -7,6 +7,7 @@ import type { AttemptEnd, ConsoleLine, OutcomeReport } from "../contract.ts";
 import type { LocalComputeBackend } from "../local/backend.ts";
 import { encodeFrame } from "../local/protocol.ts";
 import { OrderReader, type Orders } from "./control.ts";
+import { decodeGuest, type RelayedInvocation } from "./guest.ts";
 import {
   ALIVE_EVERY_MS,
   FRAME_ALIVE,
@@ -42,6 +43,10 @@ interface RunParts {
   readonly memoryMb: number;
   readonly clock: Clock;
   readonly openStore: (location: StoreLocation) => Promise<ObjectStore>;
+  /** Takes what is to run beside it while it waits. */
+  readonly takeGuest: (host: number, guest: RelayedInvocation) => void;
+  /** It is a guest itself. */
+  readonly isGuest?: boolean;
 }
 
 /** One attempt of a supervisor: events of its slot become frames, the driver's orders reach the slot. */
@@ -55,6 +60,10 @@ export class RelayedRun {
   readonly #waiting = new Set<number>();
   #answerMs = ANSWER_FIRST_MS;
   #reader: Promise<OrderReader> | undefined;
+  /** Number of the guest that comes next. */
+  #nextGuest = 1;
+  /** Its host is over: why it is stopped. */
+  #hostIsOver = false;
   #abortGraceMs = Number.POSITIVE_INFINITY;
   #reports = false;
   /** Why it is stopped before the machine's time is over. */
@@ -98,8 +107,19 @@ export class RelayedRun {
   request(requestId: number, payload: Uint8Array): void {
     this.#send(FRAME_REQUEST, { requestId }, payload);
     this.#waiting.add(requestId);
-    this.#answerMs = ANSWER_FIRST_MS;
-    this.#after("answers", this.#answerMs, () => this.#lookForAnswers());
+    this.#lookSoon();
+  }
+
+  /** A guest of its has ended: an answer, or another guest, is on its way. */
+  guestEnded(): void {
+    if (this.#waiting.size > 0) this.#lookSoon();
+  }
+
+  /** The task that it is a guest of doesn't wait any more: nor does anybody wait for it. */
+  hostEnded(): void {
+    if (this.#over) return;
+    this.#hostIsOver = true;
+    this.#parts.backend.cancel(this.#attempt, "abort", 0);
   }
 
   over(end: AttemptEnd): void {
@@ -109,7 +129,8 @@ export class RelayedRun {
     const told = this.#told(end);
     const [head, body] = told.kind === "unloadable" ? [{ kind: told.kind }, told.error] : [told, NOTHING];
     const { clock, work } = this.#parts;
-    const billedMs = clock.nowMs() - this.#sinceMs + (work.startMs ?? 0);
+    // The time of a machine is its host's to pay.
+    const billedMs = this.#parts.isGuest ? 0 : clock.nowMs() - this.#sinceMs + (work.startMs ?? 0);
     const frame = encodeFrame(FRAME_ENDED, { end: head, billedMs }, body);
     this.#parts.send(frame);
     if (this.#reports) void this.#sayEnd(Buffer.concat(frame)).then(this.#finish);
@@ -118,7 +139,9 @@ export class RelayedRun {
 
   /** A task that was stopped because the machine's time is over, rather than at the driver's word. */
   #told(end: AttemptEnd): AttemptEnd {
-    if (end.kind !== "cancelled" || !this.#outOfTime) return end;
+    if (end.kind !== "cancelled") return end;
+    if (this.#hostIsOver) return { ...end, kind: "lost", evidence: "the task that it ran beside is over" };
+    if (!this.#outOfTime) return end;
     const { task, evidence } = this.#outOfTime;
     return task === undefined
       ? { kind: "cancelled", startedTask: end.startedTask, evidence }
@@ -130,12 +153,18 @@ export class RelayedRun {
   #timeIsUp(limitMs: number): void {
     const { backend, work } = this.#parts;
     const running = backend.running(this.#attempt);
-    const evidence = `no outcome within the ${limitMs / 1000} s that a worker has for a batch`;
+    const evidence = `no outcome within the ${limitMs / 1000} s that a worker has for a batch${this.#whileItWaited()}`;
     // A task that began late isn't to blame: it runs again, with all of the time before it.
     const tookMs = running ? monotonicMs() - running.startedMs : 0;
     const isToBlame = running && (running.index === work.invocation.first || tookMs >= limitMs / 2);
     this.#outOfTime = { task: isToBlame ? running.index : undefined, evidence };
     backend.cancel(this.#attempt, "abort", GRACE_MS);
+  }
+
+  #whileItWaited(): string {
+    if (this.#waiting.size === 0) return "";
+    if (this.#nextGuest === 1) return "; it waited for a nested job";
+    return "; it waited for a nested job whose tasks ran one by one beside it, since no more workers could be had";
   }
 
   #sayAlive(): void {
@@ -180,8 +209,25 @@ export class RelayedRun {
       }
     }
     if (this.#waiting.size === 0) return;
+    await this.#lookForGuest();
     this.#answerMs = Math.min(ANSWER_LAST_MS, this.#answerMs * 2);
     this.#after("answers", this.#answerMs, () => this.#lookForAnswers());
+  }
+
+  #lookSoon(): void {
+    this.#answerMs = ANSWER_FIRST_MS;
+    this.#after("answers", this.#answerMs, () => this.#lookForAnswers());
+  }
+
+  async #lookForGuest(): Promise<void> {
+    try {
+      const guest = await (await this.#control()).guest(this.#nextGuest);
+      if (!guest || this.#over) return;
+      this.#nextGuest += 1;
+      if (guest.length > 0) this.#parts.takeGuest(this.#attempt, decodeGuest(guest));
+    } catch {
+      // the next look may find the store again
+    }
   }
 
   async #sayEnd(frame: Uint8Array): Promise<void> {
