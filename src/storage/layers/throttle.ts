@@ -51,7 +51,7 @@ export class Throttle {
     verdictOf: (answer: T) => ThrottleVerdict,
     signal?: AbortSignal,
   ): Promise<T> {
-    if (this.#waiting.size === 0 && this.#mayStart()) this.#start();
+    if (this.#waiting.size === 0 && this.#mayStart(this.#clock.nowMs())) this.#start();
     else await this.#wait(signal);
     const startedMs = this.#clock.nowMs();
     let verdict: ThrottleVerdict = "failed";
@@ -74,8 +74,8 @@ export class Throttle {
     this.#nextStartMs = Math.max(this.#nextStartMs, nowMs + 1000 / this.#state.ratePerS);
   }
 
-  #mayStart(): boolean {
-    return this.#inFlight < Math.floor(this.#state.limit) && this.#clock.nowMs() >= this.#nextStartMs;
+  #mayStart(nowMs: number): boolean {
+    return this.#inFlight < Math.floor(this.#state.limit) && nowMs >= this.#nextStartMs;
   }
 
   #start(): void {
@@ -114,13 +114,15 @@ export class Throttle {
 
   /** Lets those start who may, in their order; the others when the rate allows or a request ends. */
   #startWaiting(): void {
+    // One look at the clock: between two, the time to start could pass, and nobody would be woken.
+    const nowMs = this.#clock.nowMs();
     for (const begin of this.#waiting) {
-      if (!this.#mayStart()) break;
+      if (!this.#mayStart(nowMs)) break;
       this.#waiting.delete(begin);
       this.#start();
       begin();
     }
-    const delayMs = this.#nextStartMs - this.#clock.nowMs();
+    const delayMs = this.#nextStartMs - nowMs;
     if (this.#waiting.size === 0 || delayMs <= 0 || this.#timerSet) return;
     this.#timerSet = true;
     this.#clock.after(delayMs, () => {

@@ -158,3 +158,57 @@ describe("a throttle", () => {
     expect(complaints).toBeLessThan(1000);
   });
 });
+
+/** Time goes on with every look at it, and timers come a little early, as the system's do. */
+class MovingClock {
+  readonly #timers: { readonly atMs: number; readonly callback: () => void }[] = [];
+  #nowMs = 1000;
+  readonly earlyMs: number;
+
+  constructor(earlyMs: number) {
+    this.earlyMs = earlyMs;
+  }
+
+  nowMs(): number {
+    this.#nowMs += 0.3;
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    this.#timers.push({ atMs: this.#nowMs + delayMs - this.earlyMs, callback });
+    return () => {};
+  }
+
+  /** False if there is no timer. */
+  fireNext(): boolean {
+    const timer = this.#timers.shift();
+    if (!timer) return false;
+    this.#nowMs = Math.max(this.#nowMs, timer.atMs);
+    timer.callback();
+    return true;
+  }
+}
+
+describe("a request that waits for its turn after a complaint", () => {
+  it.each(Array.from({ length: 30 }, (_, i) => i / 20))("gets it, %f ms early or not", async (earlyMs) => {
+    const clock = new MovingClock(earlyMs);
+    const throttle = new Throttle({ maxInFlight: 4, clock });
+    await throttle.run(
+      async () => 503,
+      () => "throttled",
+    );
+    let begun = false;
+    const answered = throttle.run(
+      async () => {
+        begun = true;
+      },
+      () => "answered",
+    );
+    for (let turn = 0; turn < 100 && !begun; turn++) {
+      clock.fireNext();
+      await Promise.resolve();
+    }
+    expect(begun).toBe(true);
+    await answered;
+  });
+});
